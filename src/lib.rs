@@ -9,8 +9,14 @@
 //! `cli` and `agent` wire the parts together, `admin` answers people and probes, `config` is known
 //! by all that need options, `telemetry` is known by all and knows none. `ARCHITECTURE.md` is the map.
 
+pub mod admin;
+pub mod agent;
+pub mod backend;
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod deliver;
+pub mod intake;
 pub mod metrics;
 pub mod statsd;
 pub mod telemetry;

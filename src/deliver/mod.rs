@@ -1,22 +1,55 @@
-//! Delivery: one machine under all push backends. It queues, retries, sleeps and counts, so that a
-//! backend only says what a payload is and how an answer reads.
+//! Delivery: one machine under all push backends. It queues, cuts, retries, sleeps and counts, so that
+//! a backend only says what a payload is and how an answer reads.
 //!
-//! Each backend has a task, a queue and counters of its own; a slow or dead one never delays another,
-//! nor the intake. Next: `crate::backend`.
+//! Each backend has a task, a queue and a ledger of its own; a slow or dead one never delays another,
+//! nor the intake. At every step `offered = sent + dropped + waiting + in flight`, counted in points or
+//! records. Nothing here may know a protocol. Read on in `queue`, then `run`. Next: `crate::backend`.
 
-use crate::metrics::series::Snapshot;
+mod complaint;
+mod ledger;
+mod queue;
+mod retry;
+mod run;
+mod status;
+
+pub use ledger::{Ledger, Reason};
+pub use queue::Queue;
+pub use retry::{Attempts, Policy, PolicyError};
+pub use status::{BackendStatus, LastError};
+
+use crate::config;
+use crate::metrics::series::{Series, Snapshot};
 use crate::statsd::Note;
 use bytes::Bytes;
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// Most series or notes of one payload, before a backend or its server asks for less. With eight tags
+/// each, their protobuf structures take some 5 MB while a payload is made.
+pub const PART_LIMIT: usize = 4_096;
 
 /// What is delivered.
 #[derive(Clone, Debug)]
 pub enum Item {
     Metrics(Arc<Snapshot>),
-    /// Events and service checks.
-    Notes(Arc<[Note]>),
+    /// Events and service checks, with the global facts that hold for all of them.
+    Notes {
+        notes: Arc<[Note]>,
+        resource: Resource,
+    },
+}
+
+/// Sorted `key`, `value` of what sends: the resource of a payload.
+pub type Resource = Arc<[(String, String)]>;
+
+/// The piece of an item that becomes one payload; never empty.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    Metrics { snapshot: &'a Snapshot, series: &'a [Series] },
+    Notes { notes: &'a [Note], resource: &'a [(String, String)] },
 }
 
 /// One request's worth of bytes, with what is lost when it is.
@@ -34,20 +67,26 @@ pub enum Signal {
     Logs,
 }
 
-/// Collects the payloads of one item.
-#[derive(Debug, Default)]
-pub struct PayloadSink {
-    pub payloads: Vec<Payload>,
-    /// Items that this backend cannot carry, by reason.
+/// A part as bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoded {
+    /// `None` when nothing in the part can be carried.
+    pub body: Option<Bytes>,
+    /// Series or notes of the part that this backend cannot carry.
     pub unsupported: u64,
 }
 
-/// A backend turns items into payloads and reads answers. It never queues, retries or sleeps.
-pub trait Backend: Send + 'static {
-    /// Writes `item` as payloads, none larger than the protocol's limit.
-    fn encode(&mut self, item: &Item, out: &mut PayloadSink);
+/// The part would make a larger payload than the protocol takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
 
-    /// Sends one payload, once. The caller limits the time.
+/// A backend turns parts into payloads and reads answers. It never queues, splits, retries or sleeps.
+pub trait Backend: Send + 'static {
+    /// Writes one part as one body, or asks for a smaller part.
+    fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge>;
+
+    /// Sends one payload, once. The caller limits the time and drops the future when it is over; the
+    /// next call may bring the same payload again.
     fn send(&mut self, payload: &Payload) -> impl Future<Output = Outcome> + Send;
 }
 
@@ -55,12 +94,147 @@ pub trait Backend: Send + 'static {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Delivered,
-    /// Taken but for `refused` items; never sent again.
-    Partial { refused: u64, why: String },
+    /// Taken but for `refused` items, which may be none where a server only warns; never sent again.
+    Partial {
+        refused: u64,
+        why: String,
+    },
     /// A passing fault; `after` when the server said how long to wait.
-    Retry { after: Option<Duration>, why: String },
-    TooLarge { why: String },
+    Retry {
+        after: Option<Duration>,
+        why: String,
+    },
+    TooLarge {
+        why: String,
+    },
     /// The payload itself is at fault: dropped and counted.
-    Poison { why: String },
-    Unauthorized { why: String },
+    Poison {
+        why: String,
+    },
+    Unauthorized {
+        why: String,
+    },
 }
+
+/// Who a queue delivers to, as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name in the configuration: `[backends.NAME]`.
+    pub name: String,
+    /// The `type` in the configuration.
+    pub kind: &'static str,
+    /// Where to; never holds a secret.
+    pub endpoint: String,
+}
+
+/// Starts the task of a backend on the current tokio runtime.
+pub fn start(
+    target: Target,
+    backend: impl Backend,
+    delivery: &config::Delivery,
+) -> Result<Queue, PolicyError> {
+    let policy = Policy::new(delivery.retry_initial, delivery.retry_max, delivery.retry_elapsed)?;
+    let queue = Queue::new(target, delivery.queue_bytes);
+    let courier = run::Courier::new(backend, queue.clone(), policy, delivery.timeout, fastrand::Rng::new());
+    tokio::spawn(courier.run());
+    Ok(queue)
+}
+
+/// Closes all queues at once, so that each has the whole time until the deadline, and waits for all.
+/// Returns the points and records lost meanwhile.
+pub async fn close_all(queues: &[Queue], deadline: Instant) -> u64 {
+    let before: u64 = queues.iter().map(|queue| queue.begin_close(deadline)).sum();
+    for queue in queues {
+        queue.close(deadline).await;
+    }
+    queues.iter().map(|queue| queue.ledger().dropped_total()).sum::<u64>() - before
+}
+
+impl Item {
+    pub fn signal(&self) -> Signal {
+        match self {
+            Item::Metrics(_) => Signal::Metrics,
+            Item::Notes { .. } => Signal::Logs,
+        }
+    }
+
+    /// Series or notes inside.
+    pub fn len(&self) -> usize {
+        match self {
+            Item::Metrics(snapshot) => snapshot.series.len(),
+            Item::Notes { notes, .. } => notes.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Roughly what it holds in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Item::Metrics(snapshot) => snapshot.bytes(),
+            Item::Notes { notes, .. } => notes.iter().map(note_bytes).sum(),
+        }
+    }
+
+    fn part(&self, range: Range<usize>) -> Part<'_> {
+        match self {
+            Item::Metrics(snapshot) => Part::Metrics { snapshot, series: &snapshot.series[range] },
+            Item::Notes { notes, resource } => Part::Notes { notes: &notes[range], resource },
+        }
+    }
+
+    /// Whether both are pieces of one flush.
+    fn same_window(&self, other: &Item) -> bool {
+        match (self, other) {
+            (Item::Metrics(a), Item::Metrics(b)) => a.end_ns == b.end_ns,
+            (Item::Notes { .. }, _) | (_, Item::Notes { .. }) => false,
+        }
+    }
+}
+
+impl Part<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Part::Metrics { series, .. } => series.len(),
+            Part::Notes { notes, .. } => notes.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Signal {
+    /// As a label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        }
+    }
+}
+
+fn note_bytes(note: &Note) -> usize {
+    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let tags = |tags: &[String]| tags.iter().map(|tag| tag.len() + size_of::<String>()).sum::<usize>();
+    size_of::<Note>()
+        + match note {
+            Note::Event(event) => {
+                event.title.len()
+                    + event.text.len()
+                    + optional(&event.host)
+                    + optional(&event.aggregation_key)
+                    + optional(&event.source_type)
+                    + tags(&event.tags)
+            }
+            Note::Check(check) => {
+                check.name.len() + optional(&check.host) + optional(&check.message) + tags(&check.tags)
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,31 @@
 //! snapshots for push backends and answers the scrape. Nothing here knows a socket, a payload format
 //! or a backend.
 
+pub mod aggregator;
+mod context;
+pub mod control;
+mod distribution;
+mod forms;
+mod hand_over;
+mod limits;
+mod page;
+mod records;
+pub mod registry;
+mod resolve;
+pub mod rules;
 pub mod series;
+pub mod set;
 pub mod shard;
 pub mod sketch;
+pub mod status;
+mod strings;
 pub mod tally;
+mod top;
+mod window;
+
+pub use aggregator::Aggregator;
+pub use context::ContextId;
+pub use control::Control;
+pub use limits::OVERFLOW_TAG;
+pub use registry::Pushing;
+pub use shard::Shard;

@@ -75,7 +75,10 @@ pub struct PageSeries<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum PageValue<'a> {
     /// The running total; not monotonic once a negative value came.
-    Counter { total: f64, monotonic: bool },
+    Counter {
+        total: f64,
+        monotonic: bool,
+    },
     Gauge(f64),
     /// Members seen in the last closed window.
     Set(u64),
@@ -123,7 +126,11 @@ pub struct Series {
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `total` includes `delta`. Not monotonic once a negative value came.
-    Counter { delta: f64, total: f64, monotonic: bool },
+    Counter {
+        delta: f64,
+        total: f64,
+        monotonic: bool,
+    },
     Gauge(f64),
     Set(u64),
     Distribution(Box<Distribution>),
@@ -158,7 +165,9 @@ impl Snapshot {
         let series = |s: &Series| {
             let inside = match &s.value {
                 Value::Distribution(d) => {
-                    size_of::<Distribution>() + d.delta.heap_bytes() + d.total.as_ref().map_or(0, Sketch::heap_bytes)
+                    size_of::<Distribution>()
+                        + d.delta.heap_bytes()
+                        + d.total.as_ref().map_or(0, Sketch::heap_bytes)
                 }
                 Value::Counter { .. } | Value::Gauge(_) | Value::Set(_) => 0,
             };

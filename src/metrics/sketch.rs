@@ -2,62 +2,30 @@
 //! without loss (Masson, Rim, Lee: "DDSketch", VLDB 2019).
 //!
 //! Bins are a sorted list, not a dense array: a sidecar holds thousands of sketches with few keys
-//! each. Count, sum, minimum and maximum are kept exactly beside them. Next: `registry`.
+//! each. Count, sum, minimum and maximum are kept exactly beside them. Nothing here may panic or
+//! lose a value, whatever the values are. Next: `registry`.
 
-use std::sync::LazyLock;
+mod bins;
+mod exponential;
+mod mapping;
+mod quantile;
 
-/// Relative accuracy 1/128: γ = 1 + 2/128.
-const GAMMA: f64 = 1.015_625;
-/// Smallest magnitude that is not counted as zero.
-const MIN_VALUE: f64 = 1e-9;
-/// Bins beyond this collapse, lowest keys first.
-pub const BIN_LIMIT: usize = 4_096;
-/// Largest key; values beyond it share its bin.
-const MAX_KEY: i32 = 32_767;
-/// A bin is one word: the key, offset to sort as unsigned, above a count of this many bits.
-const COUNT_BITS: u32 = 48;
-const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+pub use bins::BIN_LIMIT;
+pub use exponential::{Buckets, Exponential};
+pub use mapping::{key_of, value_of};
 
-/// The agent's mapping from values to keys.
-struct Mapping {
-    ln_gamma: f64,
-    bias: i32,
-    norm_min: f64,
-}
+use bins::Bins;
+use mapping::Mapping;
 
-static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
-    let ln_gamma = GAMMA.ln();
-    let emin = (MIN_VALUE.ln() / ln_gamma).floor() as i32;
-    let bias = 1 - emin;
-    Mapping { ln_gamma, bias, norm_min: GAMMA.powi(1 - bias) }
-});
-
-/// The key of a value: 0 around zero, negative for negative values.
-pub fn key_of(value: f64) -> i16 {
-    let m = &*MAPPING;
-    let magnitude = value.abs();
-    if magnitude < m.norm_min {
-        return 0;
-    }
-    let key = ((magnitude.ln() / m.ln_gamma).round_ties_even() as i32).saturating_add(m.bias).min(MAX_KEY);
-    (if value < 0.0 { -key } else { key }) as i16
-}
-
-/// The value that stands for a key.
-pub fn value_of(key: i16) -> f64 {
-    let m = &*MAPPING;
-    if key == 0 {
-        return 0.0;
-    }
-    let magnitude = ((i32::from(key).abs() - m.bias) as f64 * m.ln_gamma).exp();
-    if key < 0 { -magnitude } else { magnitude }
-}
+/// Below this many samples, finding a place for each is cheaper than gathering them (measured).
+const SMALL_BLOCK: usize = 24;
+/// Neighbouring keys that a block is counted in (4 KiB): from 1/53 to 53 times its first value.
+const DENSE_KEYS: usize = 512;
 
 /// A mergeable summary of a distribution.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sketch {
-    /// Sorted by key, each key once: see `COUNT_BITS`.
-    bins: Vec<u64>,
+    bins: Bins,
     /// Sum of the weights; bins hold this rounded half to even.
     count: f64,
     sum: f64,
@@ -72,61 +40,42 @@ impl Sketch {
 
     /// Adds one value that stands for `weight` values (1 / sample rate, at least 1).
     pub fn insert(&mut self, value: f64, weight: f64) {
-        if self.count == 0.0 {
-            self.min = value;
-            self.max = value;
-        } else {
-            self.min = self.min.min(value);
-            self.max = self.max.max(value);
-        }
-        // Whole counts so far and after: rounding the running count keeps fractional weights unbiased.
-        let before = self.count.round_ties_even();
-        self.count += weight;
-        self.sum += value * weight;
-        let n = (self.count.round_ties_even() - before) as u64;
-        self.add(key_of(value), n);
+        self.widen(value, value);
+        let n = self.take(value, weight);
+        self.bins.add(key_of(value), n);
     }
 
-    /// Adds everything that `other` holds.
+    /// Adds many values with their weights at once: the same sketch as by [`Sketch::insert`] one after
+    /// the other, for a fraction of the price.
+    pub fn insert_block(&mut self, samples: &[(f64, f64)]) {
+        if samples.len() < SMALL_BLOCK {
+            samples.iter().for_each(|(value, weight)| self.insert(*value, *weight));
+        } else {
+            self.insert_many(samples);
+        }
+    }
+
+    /// Adds everything that `other` holds. With whole weights, sketches merged in any order are equal
+    /// to one that saw every value. With fractional ones, rounding leaves one count over or missing
+    /// now and then: it is settled in the largest bin of `other`, so that the bins still add up to the
+    /// rounded count and no bin of `self` ever shrinks (a running histogram must not).
     pub fn merge(&mut self, other: &Sketch) {
-        if other.count == 0.0 {
+        if other.is_empty() {
             return;
         }
-        if self.count == 0.0 {
+        if self.is_empty() {
             self.clone_from(other);
             return;
         }
+        self.widen(other.min, other.max);
+        let held = whole(self.count) + whole(other.count);
         self.count += other.count;
         self.sum += other.sum;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        let mine = std::mem::take(&mut self.bins);
-        self.bins.reserve_exact(mine.len().max(other.bins.len()));
-        let (mut a, mut b) = (mine.iter().copied().peekable(), other.bins.iter().copied().peekable());
-        loop {
-            let next = match (a.peek().copied(), b.peek().copied()) {
-                (Some(x), Some(y)) if x >> COUNT_BITS == y >> COUNT_BITS => {
-                    a.next();
-                    b.next();
-                    bin(x >> COUNT_BITS, (x & COUNT_MASK) + (y & COUNT_MASK))
-                }
-                (Some(x), Some(y)) if x < y => {
-                    a.next();
-                    x
-                }
-                (_, Some(y)) => {
-                    b.next();
-                    y
-                }
-                (Some(x), None) => {
-                    a.next();
-                    x
-                }
-                (None, None) => break,
-            };
-            self.bins.push(next);
+        self.bins.merge(other.bins.packed());
+        let due = whole(self.count);
+        if due != held {
+            self.bins.settle(other.bins.largest(), due, held);
         }
-        self.collapse();
     }
 
     /// Sum of the weights, exact.
@@ -156,60 +105,80 @@ impl Sketch {
         if self.is_empty() { 0.0 } else { self.sum / self.count }
     }
 
+    /// Forgets everything but the room for bins.
     pub fn clear(&mut self) {
-        *self = Sketch { bins: std::mem::take(&mut self.bins), ..Sketch::default() };
-        self.bins.clear();
+        let mut bins = std::mem::take(&mut self.bins);
+        bins.clear();
+        *self = Sketch { bins, ..Sketch::default() };
     }
 
     /// Ascending keys with their whole counts, which add up to the rounded count.
     pub fn bins(&self) -> impl ExactSizeIterator<Item = (i16, u64)> + '_ {
-        self.bins.iter().map(|b| (unpack_key(*b), b & COUNT_MASK))
+        self.bins.iter()
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.bins.capacity() * size_of::<u64>()
+        self.bins.heap_bytes()
     }
 
-    fn add(&mut self, key: i16, n: u64) {
-        if n == 0 {
-            return;
+    /// Counts a weighted value; returns the whole count that its bin gets. Rounding the running count
+    /// instead of each weight keeps fractional weights free of bias.
+    fn take(&mut self, value: f64, weight: f64) -> u64 {
+        let before = whole(self.count);
+        self.count += weight;
+        self.sum += value * weight;
+        whole(self.count).saturating_sub(before)
+    }
+
+    fn widen(&mut self, low: f64, high: f64) {
+        if self.is_empty() {
+            (self.min, self.max) = (low, high);
+        } else {
+            self.min = self.min.min(low);
+            self.max = self.max.max(high);
         }
-        let packed = pack_key(key);
-        match self.bins.binary_search_by_key(&packed, |b| b >> COUNT_BITS) {
-            Ok(at) => self.bins[at] = bin(packed, (self.bins[at] & COUNT_MASK) + n),
-            Err(at) => {
-                if self.bins.len() == self.bins.capacity() {
-                    // Many small sketches: grow gently.
-                    self.bins.reserve_exact((self.bins.len() / 2).max(4));
+    }
+
+    /// Counts a block in an array of neighbouring keys, then merges that as a list of bins. Values far
+    /// from the first go to their bins one by one.
+    fn insert_many(&mut self, block: &[(f64, f64)]) {
+        let Some((first, _)) = block.first() else { return };
+        let mapping = Mapping::get();
+        let origin = bins::pack_key(mapping.key_of(*first)).saturating_sub(DENSE_KEYS as u64 / 2);
+        let mut counts = [0; DENSE_KEYS];
+        let (mut low, mut high) = (DENSE_KEYS, 0);
+        for (value, weight) in block {
+            self.widen(*value, *value);
+            let n = self.take(*value, *weight);
+            let key = mapping.key_of(*value);
+            let at = bins::pack_key(key).wrapping_sub(origin) as usize;
+            match counts.get_mut(at) {
+                Some(count) => {
+                    *count += n;
+                    (low, high) = (low.min(at), high.max(at + 1));
                 }
-                self.bins.insert(at, bin(packed, n));
-                self.collapse();
+                None => self.bins.add(key, n),
             }
         }
-    }
-
-    fn collapse(&mut self) {
-        if self.bins.len() <= BIN_LIMIT {
-            return;
+        // Filled counts move to the front and become bins: never ahead of where they are read.
+        let mut filled = 0;
+        for at in low..high {
+            let n = counts[at];
+            counts[filled] = bins::bin(origin + at as u64, n);
+            filled += usize::from(n > 0);
         }
-        let extra = self.bins.len() - BIN_LIMIT;
-        let folded: u64 = self.bins[..=extra].iter().map(|b| b & COUNT_MASK).sum();
-        self.bins[extra] = bin(self.bins[extra] >> COUNT_BITS, folded);
-        self.bins.drain(..extra);
+        self.bins.merge(&counts[..filled]);
     }
 }
 
-fn pack_key(key: i16) -> u64 {
-    (i32::from(key) + 32_768) as u64
-}
-
-fn unpack_key(bin: u64) -> i16 {
-    ((bin >> COUNT_BITS) as i32 - 32_768) as i16
-}
-
-fn bin(packed_key: u64, count: u64) -> u64 {
-    packed_key << COUNT_BITS | count.min(COUNT_MASK)
+/// Rounds half to even, for what is not negative. Adding 2^52 leaves the processor no bits behind the
+/// point, so its own rounding does the work: `f64::round_ties_even` is a call on the base x86-64.
+fn whole(count: f64) -> u64 {
+    const NO_FRACTION: f64 = (1u64 << 52) as f64;
+    let whole = if count < NO_FRACTION { (count + NO_FRACTION) - NO_FRACTION } else { count };
+    // By way of i64, which is one instruction there.
+    whole as i64 as u64
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ pub struct Tally {
     pub ruled_out: Count,
     /// Messages that went into an overflow series.
     pub folded: Count,
+    /// Messages that found no room even in an overflow series.
+    pub no_room: Count,
+    /// Messages whose form was not remembered because the table of forms was full.
+    pub forms_refused: Count,
+    /// Forms held at the last hand-over.
+    pub forms: Count,
     /// Packets larger than the limit, not read.
     pub oversized: Count,
     /// Frames with an impossible length, and streams cut inside a frame or line.

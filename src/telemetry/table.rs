@@ -37,14 +37,106 @@ macro_rules! table {
 }
 
 table! {
+    BuildInfo Gauge "pillion_build_info" ["version"] "Always 1; the label says which version runs.";
+    ProcessCpuSeconds Counter "pillion_process_cpu_seconds_total" [] "Processor time used, user and system, in seconds.";
+    ProcessResidentMemory Gauge "pillion_process_resident_memory_bytes" [] "Resident memory, in bytes.";
+    ProcessOpenFds Gauge "pillion_process_open_fds" [] "Open file descriptors.";
+    ProcessMaxFds Gauge "pillion_process_max_fds" [] "Limit of open file descriptors (soft).";
+    ProcessThreads Gauge "pillion_process_threads" [] "Threads of the process.";
+    ProcessStartTime Gauge "pillion_process_start_time_seconds" [] "When the process started, in seconds since the Unix epoch.";
+
     ListenerPackets Counter "pillion_listener_packets_total" ["listener"] "Datagrams, frames or stream reads received.";
     ListenerBytes Counter "pillion_listener_bytes_total" ["listener"] "Bytes received.";
     ListenerMessages Counter "pillion_listener_messages_total" ["listener"] "Metric lines taken.";
+    ListenerValues Counter "pillion_listener_values_total" ["listener"] "Values inside the metric lines taken; a packed line holds several.";
+    ListenerEvents Counter "pillion_listener_events_total" ["listener"] "Events received.";
+    ListenerChecks Counter "pillion_listener_checks_total" ["listener"] "Service checks received.";
+    ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because more came than are kept for one flush.";
+    ListenerTimestamped Counter "pillion_listener_timestamped_total" ["listener"] "Points that carried a timestamp of their own.";
+    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped because more came than the limit of a flush window.";
+    ListenerRuledOut Counter "pillion_listener_ruled_out_total" ["listener"] "Messages that a rule told to drop.";
+    ListenerFolded Counter "pillion_listener_folded_total" ["listener"] "Messages that went into an overflow series because a limit of contexts was reached.";
+    ListenerNoRoom Counter "pillion_listener_no_room_total" ["listener"] "Messages that found no room even in an overflow series.";
+    ListenerFormsRefused Counter "pillion_listener_forms_refused_total" ["listener"] "Messages whose form was not remembered because the table of forms was full; they were taken all the same.";
     ListenerRejected Counter "pillion_listener_rejected_total" ["listener", "reason"] "Messages refused, by reason.";
+    ListenerRemarked Counter "pillion_listener_remarked_total" ["listener", "remark"] "Messages taken with a remark, by remark.";
+    ListenerOversized Counter "pillion_listener_oversized_packets_total" ["listener"] "Packets larger than the limit; not read.";
+    ListenerBadFrames Counter "pillion_listener_bad_frames_total" ["listener"] "Frames with an impossible length, and streams that ended inside a frame or line.";
+    ListenerConnections Counter "pillion_listener_connections_total" ["listener"] "Stream connections accepted.";
+    ListenerConnectionsRefused Counter "pillion_listener_connections_refused_total" ["listener"] "Stream connections refused because the limit was reached.";
     ListenerKernelDropped Counter "pillion_listener_kernel_dropped_total" ["listener"] "Datagrams that the kernel dropped because the receive buffer was full.";
+    ListenerPanics Counter "pillion_listener_panics_total" ["listener"] "Listener threads that ended by a panic; what they had not handed over is lost.";
+    ListenerReceiveBuffer Gauge "pillion_listener_receive_buffer_bytes" ["listener"] "Receive buffer that the kernel gave, in bytes, per socket.";
+    ListenerWakeups Counter "pillion_listener_wakeups_total" ["listener"] "Receive calls made.";
+    ListenerWaits Counter "pillion_listener_waits_total" ["listener"] "Times a listener slept to let datagrams gather.";
+
+    Contexts Gauge "pillion_contexts" [] "Contexts held.";
+    ContextLimit Gauge "pillion_context_limit" [] "Most contexts that are held.";
+    ContextsCreated Counter "pillion_contexts_created_total" [] "Contexts made since the start.";
+    ContextsEvicted Counter "pillion_contexts_evicted_total" ["reason"] "Contexts given up, by reason: expired, or room for new ones.";
+    Forms Gauge "pillion_forms" [] "Forms held: the ways in which contexts were written on the wire.";
+    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts fold into an overflow series.";
+    Flushes Counter "pillion_flushes_total" [] "Flush windows closed.";
+    FlushesSkipped Counter "pillion_flushes_skipped_total" [] "Flush windows that came too late and were merged into the next.";
+    FlushSeconds Counter "pillion_flush_seconds_total" [] "Time spent in flushes, in seconds.";
+    FlushLastDuration Gauge "pillion_flush_last_duration_seconds" [] "Time that the last flush took, in seconds.";
+    NotesUnsupported Counter "pillion_notes_unsupported_total" [] "Events and service checks that no configured backend could carry.";
+    Pages Counter "pillion_pages_total" [] "Whole pages given to scrapers.";
+    PageBytes Counter "pillion_page_bytes_total" [] "Bytes of whole pages, as sent.";
+    PagesCut Counter "pillion_pages_cut_total" [] "Pages cut off because they were not finished before the scraper's timeout.";
+    PagesAbandoned Counter "pillion_pages_abandoned_total" [] "Pages whose reader went away before their end.";
+    PageConflicts Counter "pillion_page_conflicts_total" ["reason"] "Lines left out of pages or changed on them, by reason; each page counts anew.";
+
     BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points or records that a backend took.";
     BackendRetried Counter "pillion_backend_retried_total" ["backend", "signal"] "Payloads sent again after a passing fault.";
     BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points or records lost at a backend, by reason.";
     BackendQueueBytes Gauge "pillion_backend_queue_bytes" ["backend"] "Bytes that wait for a backend.";
-    Contexts Gauge "pillion_contexts" [] "Contexts held.";
+
+    HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
+    HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";
+    HttpConnectionsClosed Counter "pillion_http_connections_closed_total" ["reason"] "Connections that the HTTP server ended, by reason.";
+    HttpAcceptErrors Counter "pillion_http_accept_errors_total" [] "Connections that could not be accepted, most often for want of file descriptors.";
+    LogSuppressed Counter "pillion_log_lines_suppressed_total" [] "Log lines held back by the rate limit of their call site.";
+    TelemetryOffered Counter "pillion_telemetry_offered_total" ["signal"] "Own spans and log records meant for the configured endpoint; what is neither sent nor lost waits or found no room.";
+    TelemetrySent Counter "pillion_telemetry_sent_total" ["signal"] "Own spans and log records that the configured endpoint took.";
+    TelemetryLost Counter "pillion_telemetry_lost_total" ["signal"] "Own spans and log records that could not be sent.";
+}
+
+impl Metric {
+    /// Whether a counter counts seconds: those have fractions, which whole-number counters cannot hold.
+    pub fn in_seconds(self) -> bool {
+        self.kind() == Type::Counter && self.name().ends_with("_seconds_total")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// The rules of `promtool check metrics`, as far as they concern counters and gauges.
+    #[test]
+    fn every_name_follows_the_rules_of_prometheus() {
+        let mut seen = HashSet::new();
+        for &metric in Metric::ALL {
+            let name = metric.name();
+            assert!(seen.insert(name), "{name} stands twice");
+            assert!(name.starts_with("pillion_"), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind() == Type::Counter, "{name}");
+            for suffix in ["_count", "_sum", "_bucket"] {
+                assert!(!name.ends_with(suffix), "{name}");
+            }
+            for word in name.split('_') {
+                let foreign = "counter gauge histogram summary s ms us ns sec m h d b kb mb gb milliseconds \
+                               microseconds nanoseconds minutes hours days kilobytes megabytes gigabytes percent";
+                assert!(!foreign.split(' ').any(|f| f == word), "{name} holds {word}");
+            }
+            let help = metric.help();
+            assert!(help.len() > 10 && help.ends_with('.'), "{name}: {help}");
+            for label in metric.labels() {
+                assert!(!["le", "quantile"].contains(label), "{name} {label}");
+            }
+        }
+    }
 }

@@ -1,0 +1,7 @@
+//! The configuration loader against any bytes.
+#![no_main]
+
+#[path = "../../tests/fuzz_bodies/config.rs"]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

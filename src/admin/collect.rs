@@ -1,0 +1,80 @@
+//! Copies what is counted elsewhere into pillion's own metrics, when a scrape is about to read them.
+//!
+//! Intake threads count in plain integers of their own; nothing here is on their path.
+
+use super::counts::ListenerCounts;
+use super::kernel_drops::SocketFacts;
+use crate::metrics::tally::Tally;
+use crate::statsd::{Reject, Remark};
+use crate::telemetry::{self, Metric};
+use std::sync::Arc;
+
+/// A listener as the admin part sees it.
+#[derive(Clone, Debug)]
+pub struct ListenerSource {
+    /// As configured: `udp://127.0.0.1:8125`. It is the label `listener`.
+    pub address: String,
+    /// `udp`, `tcp`, `unixgram` or `unix`.
+    pub kind: &'static str,
+    /// One a thread.
+    pub tallies: Vec<Arc<Tally>>,
+    pub socket: SocketFacts,
+}
+
+/// Copies the counters of all listeners. Reasons that never occurred are there with 0, so that
+/// `increase()` sees the first one.
+pub fn listeners(sources: &[ListenerSource]) {
+    for ListenerSource { address, tallies, socket, .. } in sources {
+        for (metric, n) in ListenerCounts::sum(tallies).metrics() {
+            telemetry::total(metric, &[address], n);
+        }
+        for reason in Reject::ALL {
+            let n = rejected(tallies, reason);
+            telemetry::total(Metric::ListenerRejected, &[address, reason.as_str()], n);
+        }
+        for remark in Remark::ALL {
+            let n = remarked(tallies, remark);
+            telemetry::total(Metric::ListenerRemarked, &[address, remark.as_str()], n);
+        }
+        if let Some(bytes) = socket.receive_buffer {
+            telemetry::gauge(Metric::ListenerReceiveBuffer, &[address], bytes as f64);
+        }
+    }
+}
+
+pub(super) fn rejected(tallies: &[Arc<Tally>], reason: Reject) -> u64 {
+    tallies.iter().map(|tally| tally.rejected(reason)).sum()
+}
+
+pub(super) fn remarked(tallies: &[Arc<Tally>], remark: Remark) -> u64 {
+    tallies.iter().map(|tally| tally.remarked(remark)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Recorder;
+
+    #[test]
+    fn the_threads_of_a_listener_are_summed_under_its_address() {
+        let tallies = vec![Arc::new(Tally::default()), Arc::new(Tally::default())];
+        tallies[0].packets.add(3);
+        tallies[1].packets.add(4);
+        tallies[1].reject(Reject::BadValue, b"a:x|c", 1);
+        tallies[0].remark(Remark::EmptyTag);
+        let socket = SocketFacts { receive_buffer: Some(212_992), ..SocketFacts::default() };
+        let source = ListenerSource { address: "udp://[::1]:8125".into(), kind: "udp", tallies, socket };
+        let (recorder, reader) = Recorder::detached();
+        metrics::with_local_recorder(&recorder, || listeners(&[source]));
+        let text = reader.render();
+        for line in [
+            r#"pillion_listener_packets_total{listener="udp://[::1]:8125"} 7"#,
+            r#"pillion_listener_rejected_total{listener="udp://[::1]:8125",reason="bad_value"} 1"#,
+            r#"pillion_listener_rejected_total{listener="udp://[::1]:8125",reason="bad_type"} 0"#,
+            r#"pillion_listener_remarked_total{listener="udp://[::1]:8125",remark="empty_tag"} 1"#,
+            r#"pillion_listener_receive_buffer_bytes{listener="udp://[::1]:8125"} 212992"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! OTLP over HTTP/1.1: `POST /v1/metrics` and `/v1/logs`, protobuf.
+//!
+//! Connects when there is something to send. Redirects are answers, never followed: credentials stay
+//! where they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
+
+use super::answer::{ERROR_BYTES, accepted, causes, refused};
+use crate::backend::StartError;
+use crate::clock;
+use crate::deliver::{Outcome, Payload, Signal};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode};
+
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES: usize = 4 << 20;
+
+#[derive(Debug)]
+pub(super) struct Http {
+    client: Client,
+    metrics_url: String,
+    logs_url: String,
+    headers: HeaderMap,
+}
+
+impl Http {
+    /// `headers` are the configured ones; `gzip` says how payloads come.
+    pub(super) fn new(
+        endpoint: &str,
+        mut headers: HeaderMap,
+        gzip: bool,
+        agent: &str,
+    ) -> Result<Self, StartError> {
+        let builder = Client::builder()
+            // One protocol that closes the connection of an abandoned request, so that the next attempt
+            // never waits on a dead one.
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(super::CONNECT_TIMEOUT)
+            .user_agent(agent);
+        let secure = endpoint.starts_with("https://");
+        let builder = if secure { builder } else { builder.tls_certs_only([]) };
+        let client = builder.build().map_err(|error| {
+            let why = format!("{error}{}", causes(&error));
+            let endpoint = endpoint.to_owned();
+            if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
+        })?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        if gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let base = endpoint.trim_end_matches('/');
+        Ok(Http {
+            client,
+            metrics_url: format!("{base}/v1/metrics"),
+            logs_url: format!("{base}/v1/logs"),
+            headers,
+        })
+    }
+
+    pub(super) async fn send(&self, payload: &Payload) -> Outcome {
+        let url = match payload.signal {
+            Signal::Metrics => &self.metrics_url,
+            Signal::Logs => &self.logs_url,
+        };
+        let request = self.client.post(url).headers(self.headers.clone()).body(payload.body.clone());
+        match request.send().await {
+            Ok(response) => answer(response).await,
+            Err(error) => broken(error),
+        }
+    }
+}
+
+async fn answer(response: Response) -> Outcome {
+    let status = response.status();
+    if status.is_success() {
+        return match read(response, ANSWER_BYTES).await {
+            // What cannot be read as an answer is still a success.
+            Ok(body) => accepted(&ExportMetricsServiceResponse::decode(body.as_slice()).unwrap_or_default()),
+            Err(error) => broken(error),
+        };
+    }
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()).map(str::to_owned);
+    let body = read(response, ERROR_BYTES).await.unwrap_or_default();
+    refused(StatusCode::as_u16(&status), retry_after.as_deref(), &body, clock::now_ns())
+}
+
+/// Reads at most `limit` bytes; what is beyond stays on a connection that is then closed.
+async fn read(mut response: Response, limit: usize) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn broken(error: reqwest::Error) -> Outcome {
+    let error = error.without_url();
+    Outcome::Retry { after: None, why: format!("{error}{}", causes(&error)) }
+}

@@ -1,0 +1,139 @@
+//! OTLP push: metrics and logs to a collector or any backend that speaks OTLP, over gRPC or HTTP.
+//!
+//! Counters as sums, gauges and set sizes as gauges, timers, histograms and distributions as
+//! exponential histograms (explicit ones where a rule set buckets), events and service checks as log
+//! records. A repeat after a lost answer may arrive twice, and deltas then count twice; the protocol has
+//! no cure. Types generated from protobuf never leave this folder. Read on in `metrics`, then `answer`.
+
+mod answer;
+mod attributes;
+mod grpc;
+mod http;
+pub(super) mod json;
+pub(super) mod logs;
+pub(super) mod metrics;
+
+use super::{Descriptor, StartError};
+use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
+use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use flate2::write::GzEncoder;
+use prost::Message;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    name: "otlp",
+    about: "OTLP over gRPC or HTTP: metrics, and events and service checks as logs",
+    signals: &[Signal::Metrics, Signal::Logs],
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The largest message that receivers with default settings take, before compression, in bytes.
+const MESSAGE_BYTES: usize = 4 << 20;
+
+/// The OTLP backend.
+#[derive(Debug)]
+pub(super) struct Exporter {
+    temporality: Temporality,
+    version: &'static str,
+    /// Payloads are compressed when they are made; over gRPC the transport does it.
+    gzip_body: bool,
+    transport: Transport,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Grpc(Box<grpc::Grpc>),
+    Http(http::Http),
+}
+
+impl Exporter {
+    /// Needs a tokio runtime around it; connects to nothing yet.
+    pub(super) fn new(options: &Otlp, version: &'static str) -> Result<Self, StartError> {
+        let endpoint = options.endpoint.as_str();
+        if endpoint.contains('@') {
+            // Not shown: what stands before the `@` is a secret.
+            let why = "credentials belong into `headers`".to_owned();
+            return Err(StartError::Endpoint { endpoint: "…@…".to_owned(), why });
+        }
+        check_endpoint(endpoint)
+            .map_err(|why| StartError::Endpoint { endpoint: endpoint.to_owned(), why: why.to_owned() })?;
+        let headers = headers(&options.headers)?;
+        let gzip = options.compression == Compression::Gzip;
+        let agent = format!("pillion/{version} (OTLP exporter; Rust)");
+        let (transport, gzip_body) = match options.protocol {
+            OtlpProtocol::Grpc => {
+                let grpc = grpc::Grpc::new(endpoint, headers, gzip, &agent)?;
+                (Transport::Grpc(Box::new(grpc)), false)
+            }
+            OtlpProtocol::Http => (Transport::Http(http::Http::new(endpoint, headers, gzip, &agent)?), gzip),
+        };
+        Ok(Exporter { temporality: options.temporality, version, gzip_body, transport })
+    }
+}
+
+impl Backend for Exporter {
+    fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
+        let body = match part {
+            Part::Metrics { snapshot, series } => {
+                protobuf(&metrics::request(snapshot, series, self.temporality, self.version))?
+            }
+            Part::Notes { notes, resource } => protobuf(&logs::request(notes, resource, self.version))?,
+        };
+        let body = if self.gzip_body { gzip(&body) } else { body };
+        Ok(Encoded { body: Some(body.into()), unsupported: 0 })
+    }
+
+    async fn send(&mut self, payload: &Payload) -> Outcome {
+        match &mut self.transport {
+            Transport::Grpc(grpc) => grpc.send(payload).await,
+            Transport::Http(http) => http.send(payload).await,
+        }
+    }
+}
+
+fn protobuf(message: &impl Message) -> Result<Vec<u8>, TooLarge> {
+    if message.encoded_len() > MESSAGE_BYTES {
+        return Err(TooLarge);
+    }
+    Ok(message.encode_to_vec())
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+    // Writing into memory cannot fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default()
+}
+
+fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
+    let uri: Uri = endpoint.parse().map_err(|_| "it is not a URL")?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("it must begin with `http://` or `https://`");
+    }
+    if uri.query().is_some() {
+        return Err("it must have no query");
+    }
+    Ok(())
+}
+
+/// Header values are secrets: they are marked so that no log shows them.
+fn headers(configured: &BTreeMap<String, Secret>) -> Result<HeaderMap, StartError> {
+    let mut headers = HeaderMap::new();
+    for (name, Secret(value)) in configured {
+        let wrong = |why| StartError::Header { name: name.clone(), why };
+        let key =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("the name is not one of HTTP"))?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| wrong("the value holds control characters"))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Real connections to scripted servers: one that speaks HTTP, one that speaks gRPC.
+
+use super::*;
+use crate::deliver::Payload;
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding;
+use tonic::codegen::Service;
+use tonic::{Code, Status};
+
+type Answer = Response<Full<Bytes>>;
+
+/// What a server saw, and what it will say; `None` closes the connection instead.
+#[derive(Default)]
+struct Script {
+    heads: Mutex<Vec<String>>,
+    bodies: Mutex<Vec<Bytes>>,
+    http: Mutex<VecDeque<Option<Answer>>>,
+    grpc: Mutex<VecDeque<Result<ExportMetricsServiceResponse, Status>>>,
+}
+
+impl Script {
+    fn note(&self, headers: &HeaderMap, what: &str) {
+        let seen = ["content-type", "content-encoding", "grpc-encoding", "user-agent", "api-key"];
+        let headers = seen.iter().filter_map(|name| {
+            // tonic adds its own name and version behind ours.
+            let value = headers.get(*name)?.to_str().unwrap();
+            Some(format!(" {name}={}", value.split(" tonic/").next().unwrap()))
+        });
+        self.heads.lock().push(format!("{what}{}", headers.collect::<String>()));
+    }
+}
+
+async fn serve_http(script: Arc<Script>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let script = Arc::clone(&script);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let script = Arc::clone(&script);
+                async move {
+                    script.note(request.headers(), &format!("{} {}", request.method(), request.uri()));
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    script.bodies.lock().push(body);
+                    let answer = script.http.lock().pop_front();
+                    answer.unwrap_or_else(|| Some(Response::new(Full::default()))).ok_or("closed on purpose")
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    endpoint
+}
+
+struct Peer(Arc<Script>);
+
+#[tonic::async_trait]
+impl MetricsService for Peer {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
+        self.0.note(request.metadata().as_ref(), "metrics");
+        self.0.bodies.lock().push(request.get_ref().encode_to_vec().into());
+        let answer = self.0.grpc.lock().pop_front();
+        answer.unwrap_or_else(|| Ok(ExportMetricsServiceResponse::default())).map(tonic::Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Peer {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportLogsServiceRequest>,
+    ) -> Result<tonic::Response<ExportLogsServiceResponse>, Status> {
+        self.0.note(request.metadata().as_ref(), "logs");
+        self.0.bodies.lock().push(request.get_ref().encode_to_vec().into());
+        Ok(tonic::Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+async fn serve_grpc(script: Arc<Script>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let script = Arc::clone(&script);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let peer = Peer(Arc::clone(&script));
+                async move {
+                    let logs = request.uri().path().contains("LogsService");
+                    let answer = if logs {
+                        let server = LogsServiceServer::new(peer);
+                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+                    } else {
+                        let server = MetricsServiceServer::new(peer);
+                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+                    };
+                    Ok::<_, Infallible>(answer.unwrap())
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    endpoint
+}
+
+/// Sends the samples: metrics, then logs.
+async fn send_both(exporter: &mut Exporter) -> Vec<Outcome> {
+    let (snapshot, notes) = (samples(), checkout());
+    let parts = [
+        (Signal::Metrics, Part::Metrics { snapshot: &snapshot, series: &snapshot.series }),
+        (Signal::Logs, Part::Notes { notes: &notes, resource: &snapshot.resource }),
+    ];
+    let mut outcomes = Vec::new();
+    for (signal, part) in parts {
+        let body = exporter.encode(part).unwrap().body.unwrap();
+        outcomes.push(exporter.send(&Payload { signal, body, items: part.len() as u64 }).await);
+    }
+    outcomes
+}
+
+async fn send_empty(exporter: &mut Exporter) -> Outcome {
+    exporter.send(&Payload { signal: Signal::Metrics, body: Bytes::new(), items: 1 }).await
+}
+
+fn gunzip(body: &[u8]) -> Vec<u8> {
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    decoder.write_all(body).unwrap();
+    decoder.finish().unwrap()
+}
+
+fn expected(temporality: Temporality) -> (Vec<u8>, Vec<u8>) {
+    let snapshot = samples();
+    (
+        metrics::request(&snapshot, &snapshot.series, temporality, "1.2.3").encode_to_vec(),
+        logs::request(&checkout(), &snapshot.resource, "1.2.3").encode_to_vec(),
+    )
+}
+
+#[tokio::test]
+async fn both_signals_arrive_over_http() {
+    let script = Arc::new(Script::default());
+    let endpoint = serve_http(Arc::clone(&script)).await + "/base/";
+    for compression in [Compression::Gzip, Compression::None] {
+        let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::Http) };
+        let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+        assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
+    }
+    let bodies = script.bodies.lock();
+    let (metrics, logs) = expected(Temporality::Delta);
+    assert_eq!([gunzip(&bodies[0]), gunzip(&bodies[1])], [metrics.clone(), logs.clone()]);
+    assert_eq!([bodies[2].to_vec(), bodies[3].to_vec()], [metrics, logs]);
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+POST /base/v1/metrics content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /base/v1/logs content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /base/v1/metrics content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /base/v1/logs content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
+}
+
+#[tokio::test]
+async fn both_signals_arrive_over_grpc() {
+    let script = Arc::new(Script::default());
+    let endpoint = serve_grpc(Arc::clone(&script)).await;
+    for compression in [Compression::Gzip, Compression::None] {
+        let temporality = Temporality::Cumulative;
+        let options = Otlp { compression, temporality, ..otlp(&endpoint, OtlpProtocol::Grpc) };
+        let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+        assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
+    }
+    let bodies = script.bodies.lock();
+    let (metrics, logs) = expected(Temporality::Cumulative);
+    assert!([0, 2].iter().all(|at| bodies[*at] == metrics) && [1, 3].iter().all(|at| bodies[*at] == logs));
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+metrics content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+logs content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+metrics content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+logs content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
+}
+
+#[tokio::test]
+async fn http_answers_become_outcomes() {
+    let answer = |status: u16, header: (&str, &str), body: &[u8]| {
+        let body = Full::new(Bytes::copy_from_slice(body));
+        Some(Response::builder().status(status).header(header.0, header.1).body(body).unwrap())
+    };
+    let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
+    let partial = ExportMetricsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let plain = ("x-nothing", "");
+    let script = Arc::new(Script::default());
+    script.http.lock().extend([
+        answer(200, plain, &partial),
+        answer(200, plain, b"<html>not protobuf</html>"),
+        answer(503, ("retry-after", "7"), b"\x12\x04busy"),
+        answer(413, plain, b""),
+        answer(401, plain, b"who?"),
+        answer(307, ("location", "/elsewhere"), b""),
+        answer(500, plain, &[b'x'; 1 << 20]),
+        None,
+    ]);
+    let endpoint = serve_http(Arc::clone(&script)).await;
+    let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Http), "1").unwrap();
+    let mut lines = String::new();
+    for _ in 0..7 {
+        let line = format!("{:?}\n", send_empty(&mut exporter).await);
+        lines.push_str(&line.replace(&"x".repeat(answer::ERROR_BYTES), "(1024 x)"));
+    }
+    assert!(matches!(send_empty(&mut exporter).await, Outcome::Retry { after: None, .. }));
+    assert_eq!(script.heads.lock().len(), 8, "redirects are not followed");
+    insta::assert_snapshot!(lines, @r#"
+Partial { refused: 2, why: "too old" }
+Delivered
+Retry { after: Some(7s), why: "HTTP 503: busy" }
+TooLarge { why: "HTTP 413" }
+Unauthorized { why: "HTTP 401: who?" }
+Poison { why: "HTTP 307: redirects are not followed" }
+Poison { why: "HTTP 500: (1024 x)" }
+"#);
+}
+
+#[tokio::test]
+async fn grpc_answers_become_outcomes() {
+    let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
+    let script = Arc::new(Script::default());
+    script.grpc.lock().extend([
+        Ok(ExportMetricsServiceResponse { partial_success: Some(partial) }),
+        Err(Status::new(Code::Unavailable, "busy")),
+        Err(Status::new(Code::Unauthenticated, "who?")),
+        Err(Status::new(Code::InvalidArgument, "bad")),
+        Err(Status::new(Code::ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")),
+    ]);
+    let endpoint = serve_grpc(Arc::clone(&script)).await;
+    let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Grpc), "1").unwrap();
+    let mut lines = String::new();
+    for _ in 0..5 {
+        lines.push_str(&format!("{:?}\n", send_empty(&mut exporter).await));
+    }
+    insta::assert_snapshot!(lines, @r#"
+Partial { refused: 2, why: "too old" }
+Retry { after: None, why: "gRPC Unavailable: busy" }
+Unauthorized { why: "gRPC Unauthenticated: who?" }
+Poison { why: "gRPC InvalidArgument: bad" }
+TooLarge { why: "gRPC ResourceExhausted: grpc: received message larger than max (5 vs. 4)" }
+"#);
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_a_passing_fault_with_its_cause() {
+    for protocol in [OtlpProtocol::Grpc, OtlpProtocol::Http] {
+        let mut exporter = Exporter::new(&otlp("http://127.0.0.1:1", protocol), "1").unwrap();
+        for _ in 0..2 {
+            let Outcome::Retry { after: None, why } = send_empty(&mut exporter).await else { panic!() };
+            assert!(why.contains("Connection refused"), "{why}");
+        }
+    }
+}
+
+/// A peer that takes connections and never says a word.
+#[tokio::test]
+async fn an_abandoned_request_leaves_no_dead_connection_behind() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    for protocol in [OtlpProtocol::Grpc, OtlpProtocol::Http] {
+        let mut exporter = Exporter::new(&otlp(&format!("http://{address}"), protocol), "1").unwrap();
+        for _ in 0..2 {
+            let accepted = tokio::select! {
+                accepted = silent.accept() => accepted,
+                outcome = send_empty(&mut exporter) => panic!("{outcome:?}"),
+            };
+            drop(accepted.unwrap());
+        }
+    }
+}

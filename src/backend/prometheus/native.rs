@@ -1,0 +1,169 @@
+//! Native histograms from sketches: base-2 exponential buckets, each 2.2 % wide or, where many hold
+//! something, coarser.
+//!
+//! γ of the sketch lies between two of the allowed widths, so a bin moves whole to the bucket of the
+//! value that stands for it: counts stay whole and their sum exact.
+
+use crate::metrics::sketch::{Sketch, value_of};
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+/// Buckets from one power of two to the next: 2^SCHEMA.
+const SCHEMA: i32 = 5;
+const SCHEMA_COARSEST: i32 = -4;
+/// Prometheus's usual cap on buckets that hold something; with more they get coarser.
+const BUCKETS_LARGEST: usize = 160;
+
+/// Sparse buckets: bucket `i` holds values in `(b^(i-1), b^i]` with `b = 2^(2^-schema)`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Native {
+    pub(super) schema: i32,
+    pub(super) zero_count: u64,
+    /// Ascending indices with counts above zero.
+    pub(super) positive: Vec<(i32, u64)>,
+    pub(super) negative: Vec<(i32, u64)>,
+}
+
+/// Runs of neighbouring buckets: the first offset is an index, the others gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) offset: i32,
+    pub(super) length: u32,
+}
+
+impl Native {
+    /// Takes a sketch whose values are to be divided by `scale`.
+    pub(super) fn read(&mut self, sketch: &Sketch, scale: f64) {
+        self.schema = SCHEMA;
+        self.zero_count = 0;
+        self.positive.clear();
+        self.negative.clear();
+        let shift = scale.log2() * f64::from(1 << SCHEMA);
+        for (key, n) in sketch.bins() {
+            match key.cmp(&0) {
+                Ordering::Equal => self.zero_count += n,
+                Ordering::Greater => self.positive.push((index(key.unsigned_abs(), shift), n)),
+                Ordering::Less => self.negative.push((index(key.unsigned_abs(), shift), n)),
+            }
+        }
+        self.negative.reverse();
+        fold(&mut self.positive);
+        fold(&mut self.negative);
+        while self.schema > SCHEMA_COARSEST && self.positive.len() + self.negative.len() > BUCKETS_LARGEST {
+            self.schema -= 1;
+            for side in [&mut self.positive, &mut self.negative] {
+                // Upper bounds are inclusive: of two, the odd index is the lower half.
+                side.iter_mut().for_each(|(i, _)| *i = (*i + 1) >> 1);
+                fold(side);
+            }
+        }
+    }
+}
+
+/// Appends spans and count differences of one side.
+pub(super) fn push_spans(buckets: &[(i32, u64)], spans: &mut Vec<Span>, deltas: &mut Vec<i64>) {
+    let (mut next, mut before) = (0, 0);
+    for (i, n) in buckets {
+        match spans.last_mut().filter(|_| *i == next) {
+            Some(span) => span.length += 1,
+            None => spans.push(Span { offset: *i - next, length: 1 }),
+        }
+        next = *i + 1;
+        let n = i64::try_from(*n).unwrap_or(i64::MAX);
+        deltas.push(n - before);
+        before = n;
+    }
+}
+
+/// From sketch keys to bucket indices: both are logarithms, so one multiplication and no logarithm.
+struct Mapping {
+    /// Buckets from one key to the next.
+    slope: f64,
+    /// The bucket of key 0, were it the logarithm's.
+    offset: f64,
+}
+
+static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
+    const FAR: i16 = 10_000;
+    let buckets = |key: i16| value_of(key).log2() * f64::from(1 << SCHEMA);
+    let slope = (buckets(FAR) - buckets(1)) / f64::from(FAR - 1);
+    Mapping { slope, offset: buckets(1) - slope }
+});
+
+/// The bucket of the value that stands for the magnitude of a key.
+fn index(key: u16, shift: f64) -> i32 {
+    let exact = f64::from(key).mul_add(MAPPING.slope, MAPPING.offset) - shift;
+    // Upper bounds are inclusive, and 1 must not miss its bucket by the last digit of a logarithm.
+    let near = exact.round();
+    (if (exact - near).abs() < 1e-6 { near } else { exact.ceil() }) as i32
+}
+
+/// Adds up neighbours with the same index.
+fn fold(buckets: &mut Vec<(i32, u64)>) {
+    buckets.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0 };
+        same
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn native(values: &[(f64, u32)], scale: f64) -> Native {
+        let mut sketch = Sketch::new();
+        for (value, times) in values {
+            (0..*times).for_each(|_| sketch.insert(*value, 1.0));
+        }
+        let mut native = Native::default();
+        native.read(&sketch, scale);
+        native
+    }
+
+    fn spans(buckets: &[(i32, u64)]) -> (Vec<(i32, u32)>, Vec<i64>) {
+        let (mut spans, mut deltas) = (Vec::new(), Vec::new());
+        push_spans(buckets, &mut spans, &mut deltas);
+        (spans.iter().map(|s| (s.offset, s.length)).collect(), deltas)
+    }
+
+    #[test]
+    fn indices_are_those_of_prometheus() {
+        for (value, i) in [(1.0, 0), (2.5, 43), (3.0, 51), (100.0, 213), (250.0, 255), (0.5, -32), (4.0, 64)]
+        {
+            assert_eq!(native(&[(value, 1)], 1.0).positive, [(i, 1)], "{value}");
+        }
+    }
+
+    #[test]
+    fn spans_and_deltas_are_those_of_the_specification() {
+        let buckets = [(-3, 1), (-2, 4), (1, 2), (2, 2), (6, 5)];
+        assert_eq!(spans(&buckets), (vec![(-3, 2), (2, 2), (3, 1)], vec![1, 3, -2, 0, 3]));
+        let three = native(&[(2.5, 2), (3.0, 1), (100.0, 4)], 1.0);
+        assert_eq!(spans(&three.positive), (vec![(43, 1), (7, 1), (161, 1)], vec![2, -1, 3]));
+    }
+
+    #[test]
+    fn many_buckets_become_coarser_and_no_count_is_lost() {
+        let values: Vec<_> = (0..1_000).map(|i| ((f64::from(i) - 300.0) * 1.01f64.powi(i), 1)).collect();
+        let wide = native(&values, 1_000.0);
+        let all: u64 = wide.positive.iter().chain(&wide.negative).map(|(_, n)| n).sum();
+        assert_eq!((all + wide.zero_count, wide.zero_count), (1_000, 1));
+        assert!(wide.schema < SCHEMA && wide.positive.len() + wide.negative.len() <= BUCKETS_LARGEST);
+        for side in [&wide.positive, &wide.negative] {
+            assert!(side.is_sorted_by(|a, b| a.0 < b.0));
+        }
+    }
+
+    #[test]
+    fn buckets_hold_the_values_that_stand_for_them() {
+        for exponent in -8..12 {
+            let value = 10f64.powi(exponent) * 3.7;
+            let one = native(&[(value, 1)], 1.0);
+            let base = 2f64.powf(0.5f64.powi(one.schema));
+            let upper = base.powi(one.positive[0].0);
+            // The bin of the sketch and the bucket each add their half width.
+            assert!((upper / value).ln().abs() < 0.0365, "{value} {upper}");
+        }
+    }
+}

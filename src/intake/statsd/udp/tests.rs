@@ -1,0 +1,124 @@
+//! The loop on a real socket, run in the test's own thread where it need not be stopped from outside.
+
+use super::super::consumer::recorder::recorder;
+use super::super::running::Running;
+use super::super::{Info, Watch};
+use super::*;
+use crate::config::{ListenAddress, Listener};
+use socket2::Socket;
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+/// A served loop over `socket`, the way a listener's thread runs it.
+fn serve(socket: UdpSocket, pace: Option<Pace>, consumer: impl Consumer) -> (Running, Watch) {
+    let info = Info::new(ListenAddress::Udp(socket.local_addr().unwrap()), None);
+    let tally = Arc::clone(consumer.tally());
+    let run = move |worker: &Arc<Worker>| {
+        let drain = Drain::new(Socket::from(socket), 2_048, 65_535);
+        run(drain, pace, consumer, worker, crate::clock::now_ns);
+        Ok(())
+    };
+    let running = Running::start(info, vec![super::super::running::Job { tally, run: Box::new(run) }], None);
+    let watch = running.watch();
+    (running, watch)
+}
+
+fn pair() -> (UdpSocket, UdpSocket) {
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    (sender, receiver)
+}
+
+fn pace() -> Option<Pace> {
+    let options = Listener::at(ListenAddress::Udp(([127, 0, 0, 1], 0).into()));
+    Some(Pace::new(options.coalesce, options.coalesce_fill, 212_992))
+}
+
+#[test]
+fn kernel_drops_are_counted_exactly_and_the_burst_is_kept() {
+    let (sender, receiver) = pair();
+    let socket = Socket::from(receiver);
+    socket.set_recv_buffer_size(8_192).unwrap();
+    for _ in 0..500 {
+        sender.send(&[b'x'; 100]).unwrap();
+    }
+    let (consumer, handle) = recorder();
+    let (running, watch) = serve(socket.into(), pace(), consumer);
+    handle.stop();
+    running.join();
+    let (read, dropped) = (handle.rest().len() as u64, handle.tally.kernel_dropped.get());
+    assert_eq!(read + dropped, 500);
+    let loss = watch.workers().next().unwrap().last_loss().unwrap();
+    assert_eq!((loss.dropped, loss.read), (dropped, read));
+}
+
+#[test]
+fn an_idle_thread_sleeps_until_it_is_woken_and_hands_over_step_by_step() {
+    let (_sender, receiver) = pair();
+    let (consumer, handle) = recorder();
+    let (running, _) = serve(receiver, pace(), consumer);
+    handle.ask_for_hand_over(5);
+    handle.stop();
+    running.join();
+    assert!(handle.finished());
+    // One receive each: at the start, per step or wake-up, and at the end. An idle loop would make thousands.
+    let calls = handle.tally.wakeups.get();
+    assert!(calls <= 12, "{calls}");
+}
+
+#[test]
+fn a_hand_over_ends_without_any_traffic() {
+    let (sender, receiver) = pair();
+    let (consumer, handle) = recorder();
+    let (running, _) = serve(receiver, pace(), consumer);
+    handle.ask_for_hand_over(3);
+    while handle.steps_left() > 0 {
+        std::thread::yield_now();
+    }
+    sender.send(b"after").unwrap();
+    assert_eq!(handle.packet(), b"after");
+    handle.stop();
+    running.join();
+}
+
+#[test]
+fn a_flow_is_gathered_and_comes_in_order() {
+    let (sender, receiver) = pair();
+    let (consumer, handle) = recorder();
+    let (running, _) = serve(receiver, pace(), consumer);
+    // In steps of what the receive buffer surely holds, so that nothing is dropped.
+    for round in 0..200u32 {
+        for i in 0..50u32 {
+            sender.send(&(round * 50 + i).to_be_bytes()).unwrap();
+        }
+        for i in 0..50u32 {
+            assert_eq!(handle.packet(), (round * 50 + i).to_be_bytes());
+        }
+    }
+    handle.stop();
+    running.join();
+    assert_eq!(handle.tally.packets.get(), 10_000);
+    assert_eq!(handle.tally.kernel_dropped.get(), 0);
+}
+
+#[test]
+fn a_sender_that_never_stops_does_not_hold_up_the_end() {
+    let (sender, receiver) = pair();
+    let (consumer, handle) = recorder();
+    let (running, _) = serve(receiver, pace(), consumer);
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(0);
+        scope.spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                // Once the socket is gone the kernel says so.
+                let _ = sender.send(b"x");
+            }
+        });
+        handle.packet();
+        handle.stop();
+        running.join();
+        drop(stop);
+    });
+    assert!(handle.finished());
+}

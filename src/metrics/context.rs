@@ -1,0 +1,215 @@
+//! The table of contexts: identity, life and death; what a context's values are is `registry`'s.
+//!
+//! A context is a name, its sorted tags and a type class. Twenty-four bytes here, its text in
+//! `records`, five bytes in the hash table: a counter context costs about 100 bytes where tags are
+//! shared and never more than 250.
+
+use super::records::{Address, Records};
+use super::strings::spread;
+use crate::statsd::Kind;
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// A context's number; used again after its context is gone.
+pub type ContextId = u32;
+
+/// One context.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// A counter's total or a gauge's value as bits; for other kinds the index of their state.
+    pub(super) bits: u64,
+    pub(super) address: Address,
+    /// Unix seconds of its beginning.
+    pub(super) start_s: u32,
+    /// The window in which it was last touched.
+    pub(super) last: u32,
+    pub(super) kind: Kind,
+    pub(super) flags: u8,
+    pub(super) treatment: u16,
+}
+
+/// A counter that received a negative value.
+pub(super) const NEGATIVE: u8 = 1;
+/// An overflow series: not counted against the limit, never evicted.
+pub(super) const OVERFLOW: u8 = 2;
+/// Not shown until touched again (its TTL passed while a shard still knew it).
+pub(super) const HIDDEN: u8 = 4;
+/// The number is free, or waits to be.
+pub(super) const GONE: u8 = 8;
+
+#[derive(Debug)]
+pub(super) struct Contexts {
+    key: u64,
+    records: Records,
+    table: HashTable<u32>,
+    all: Vec<Context>,
+    hashes: Vec<u32>,
+    /// How many shards hold a slot for the context; only those without may go.
+    holders: Vec<u8>,
+    /// The order in which contexts came into sight, less `born_base`.
+    born: Vec<u32>,
+    born_base: u64,
+    next_born: u64,
+    free: Vec<ContextId>,
+    live: usize,
+}
+
+/// The size is a promise: see the module comment.
+const _: () = assert!(size_of::<Context>() == 24);
+
+impl Contexts {
+    pub(super) fn new(key: u64) -> Self {
+        Contexts {
+            key,
+            records: Records::new(key),
+            table: HashTable::new(),
+            all: Vec::new(),
+            hashes: Vec::new(),
+            holders: Vec::new(),
+            born: Vec::new(),
+            born_base: 0,
+            next_born: 0,
+            free: Vec::new(),
+            live: 0,
+        }
+    }
+
+    /// The context of a key (see `series::Key`) and type.
+    pub(super) fn find(&self, key: &str, kind: Kind) -> Option<ContextId> {
+        let hash = self.hash(key, kind);
+        let same = |id: &u32| {
+            let at = *id as usize;
+            self.hashes[at] == hash
+                && self.all[at].kind == kind
+                && self.records.equals(self.all[at].address, key)
+        };
+        self.table.find(spread(hash), same).copied()
+    }
+
+    /// Adds a context that `find` did not know. `None` when there is no room for its text.
+    pub(super) fn insert(&mut self, key: &str, mut context: Context) -> Option<ContextId> {
+        context.address = self.records.store(key)?;
+        let hash = self.hash(key, context.kind);
+        let id = match self.free.pop() {
+            Some(id) => {
+                let at = id as usize;
+                (self.all[at], self.hashes[at], self.holders[at]) = (context, hash, 0);
+                id
+            }
+            None => {
+                self.all.push(context);
+                self.hashes.push(hash);
+                self.holders.push(0);
+                self.born.push(0);
+                (self.all.len() - 1) as u32
+            }
+        };
+        let hashes = &self.hashes;
+        self.table.insert_unique(spread(hash), id, |id| spread(hashes[*id as usize]));
+        self.live += usize::from(context.flags & OVERFLOW == 0);
+        Some(id)
+    }
+
+    /// Gives a context that comes into sight its place in the order of births.
+    pub(super) fn bear(&mut self, id: ContextId) {
+        if self.next_born - self.born_base > u64::from(u32::MAX) {
+            // Once in two billion births: the very old become equally old.
+            let step = 1 << 31;
+            self.born_base += step;
+            for born in &mut self.born {
+                *born = u64::from(*born).saturating_sub(step) as u32;
+            }
+        }
+        self.born[id as usize] = (self.next_born - self.born_base) as u32;
+        self.next_born += 1;
+    }
+
+    pub(super) fn born(&self, id: ContextId) -> u64 {
+        self.born_base + u64::from(self.born[id as usize])
+    }
+
+    /// What `born` will be for the next one.
+    pub(super) fn next_born(&self) -> u64 {
+        self.next_born
+    }
+
+    /// Takes a context out of sight. Its number and text stay until `bury`.
+    pub(super) fn remove(&mut self, id: ContextId) {
+        let at = id as usize;
+        if let Ok(found) = self.table.find_entry(spread(self.hashes[at]), |other| *other == id) {
+            found.remove();
+        }
+        self.live -= usize::from(self.all[at].flags & OVERFLOW == 0);
+        self.all[at].flags |= GONE;
+    }
+
+    /// Frees what `remove` left.
+    pub(super) fn bury(&mut self, id: ContextId) {
+        self.records.remove(self.all[id as usize].address);
+        self.free.push(id);
+    }
+
+    /// Contexts that count against the limit.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// One past the largest number in use.
+    pub(super) fn end(&self) -> ContextId {
+        self.all.len() as u32
+    }
+
+    /// `None` for a number that is free.
+    pub(super) fn get(&self, id: ContextId) -> Option<&Context> {
+        self.all.get(id as usize).filter(|c| c.flags & GONE == 0)
+    }
+
+    /// The caller holds the number (it came from `find` or `insert` and a shard holds it).
+    pub(super) fn at(&mut self, id: ContextId) -> &mut Context {
+        &mut self.all[id as usize]
+    }
+
+    pub(super) fn hold(&mut self, id: ContextId) {
+        self.holders[id as usize] += 1;
+    }
+
+    pub(super) fn let_go(&mut self, id: ContextId) {
+        self.holders[id as usize] -= 1;
+    }
+
+    pub(super) fn is_held(&self, id: ContextId) -> bool {
+        self.holders[id as usize] > 0
+    }
+
+    pub(super) fn read_key(&self, id: ContextId, out: &mut String) {
+        self.records.read(self.all[id as usize].address, out);
+    }
+
+    pub(super) fn name(&self, id: ContextId) -> &str {
+        self.records.name(self.all[id as usize].address)
+    }
+
+    pub(super) fn sharing_name(&self, name: &str) -> u32 {
+        self.records.sharing_name(name)
+    }
+
+    pub(super) fn shared_names(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.records.shared_names()
+    }
+
+    pub(super) fn worth_compacting(&self) -> bool {
+        self.records.worth_compacting()
+    }
+
+    /// Moves a context's text out of a chunk that is mostly holes.
+    pub(super) fn compact(&mut self, id: ContextId) {
+        let address = self.all[id as usize].address;
+        if self.all[id as usize].flags & GONE == 0 && self.records.is_sparse(address) {
+            self.all[id as usize].address = self.records.relocate(address);
+        }
+    }
+
+    fn hash(&self, key: &str, kind: Kind) -> u32 {
+        xxh3_64_with_seed(key.as_bytes(), self.key ^ (kind as u64 + 1)) as u32
+    }
+}

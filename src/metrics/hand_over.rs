@@ -1,0 +1,159 @@
+//! How a shard's gathered values reach the registry, in steps small enough to receive in between.
+//!
+//! Nothing is lost and nothing counted twice at whatever moment a hand-over comes: a slot is emptied in
+//! the same hold of the lock in which the registry takes its value. Values that arrive while the steps
+//! go on are in this hand-over or the next.
+
+use super::registry::GaugeChange;
+use super::shard::{ABSOLUTE, DIRTY, FREE, NEGATIVE, NO_SLOT, RETIRED, Sample, Shard};
+use crate::statsd::Kind;
+use parking_lot::MutexGuard;
+
+/// Slots looked at, and slots handed over, under one hold of the lock.
+const STEP_SLOTS: usize = 8_192;
+const STEP_DIRTY: usize = 1_024;
+/// Groups of samples folded before another thread may have the lock.
+const FOLD_GROUPS: usize = 128;
+/// Retired slots that are worth a sweep of the forms.
+const SWEEP_AT: usize = 1_024;
+/// An idle slot's age fits a byte; with more windows before expiry, it grows slower.
+const OLDEST: u32 = 200;
+
+impl Shard {
+    /// Does one bounded step of a hand-over that was asked for; `true` while more remains. Cheap when
+    /// nothing was asked. Call it between batches, and when `Control::wake_fd` becomes readable.
+    pub fn hand_over(&mut self, now_ns: u64) -> bool {
+        let _ = now_ns;
+        let (number, from) = match self.hand_over.running {
+            Some(running) => running,
+            None => {
+                let asked = self.control.asked();
+                if asked == self.hand_over.done {
+                    return false;
+                }
+                let windows = self.control.windows();
+                let step = self.aggregator.expiry_windows.div_ceil(OLDEST).max(1);
+                self.hand_over.ages =
+                    windows != self.hand_over.windows && windows.is_multiple_of(u64::from(step));
+                self.hand_over.windows = windows;
+                self.several = self.aggregator.has_several_shards();
+                self.fold_samples();
+                (asked, 0)
+            }
+        };
+        match self.step(from) {
+            Some(next) => {
+                self.hand_over.running = Some((number, next));
+                true
+            }
+            None => {
+                self.end_hand_over(number);
+                false
+            }
+        }
+    }
+
+    /// The last hand-over, whole, at the end of the thread.
+    pub fn finish(mut self, now_ns: u64) {
+        let _ = now_ns;
+        self.hand_over.ages = false;
+        self.fold_samples();
+        let mut from = 0;
+        while let Some(next) = self.step(from) {
+            from = next;
+        }
+        let mut registry = self.aggregator.registry.lock();
+        for slot in self.slots.iter().filter(|slot| slot.flags & (RETIRED | FREE) == 0) {
+            registry.contexts.let_go(slot.id);
+        }
+        self.top.empty_into(&mut registry.top);
+    }
+
+    /// Folds the gathered samples into the registry's sketches and sets, a block for each context.
+    pub(super) fn fold_samples(&mut self) {
+        if self.samples.is_empty() {
+            self.weights.truncate(1);
+            return;
+        }
+        self.samples.sort_unstable_by_key(|sample| sample.slot);
+        let mut registry = self.aggregator.registry.lock();
+        let mut block: Vec<(f64, f64)> = Vec::new();
+        for (n, group) in self.samples.chunk_by(|a, b| a.slot == b.slot).enumerate() {
+            let slot = &mut self.slots[group[0].slot as usize];
+            slot.flags &= !DIRTY;
+            slot.idle = 0;
+            if slot.kind == Kind::Set {
+                registry.add_members(slot.id, group.iter().map(|sample| sample.bits));
+            } else {
+                block.clear();
+                let weights = &self.weights;
+                let sample = |s: &Sample| (f64::from_bits(s.bits), weights[s.weight as usize]);
+                block.extend(group.iter().map(sample));
+                registry.add_samples(slot.id, &block);
+            }
+            if n % FOLD_GROUPS == FOLD_GROUPS - 1 {
+                MutexGuard::bump(&mut registry);
+            }
+        }
+        drop(registry);
+        self.samples.clear();
+        self.weights.truncate(1);
+    }
+
+    /// Hands over some slots from `from` on; gives where to go on.
+    fn step(&mut self, from: usize) -> Option<usize> {
+        let end = self.slots.len().min(from + STEP_SLOTS);
+        let oldest = self.aggregator.expiry_windows.min(OLDEST) as u8;
+        let mut registry = self.aggregator.registry.lock();
+        let mut handed = 0;
+        let mut at = from;
+        while at < end && handed < STEP_DIRTY {
+            let slot = &mut self.slots[at];
+            if slot.flags & DIRTY != 0 {
+                handed += 1;
+                match slot.kind {
+                    Kind::Counter => {
+                        registry.add_counter(slot.id, slot.value, slot.flags & NEGATIVE != 0);
+                        slot.value = 0.0;
+                        slot.flags = 0;
+                    }
+                    Kind::Gauge => {
+                        let change = if slot.flags & ABSOLUTE != 0 {
+                            let time_ns = self.gauge_times.get(at).copied().unwrap_or_default();
+                            GaugeChange::Absolute { value: slot.value, time_ns }
+                        } else {
+                            GaugeChange::Delta(slot.value)
+                        };
+                        registry.change_gauge(slot.id, change, self.several);
+                        slot.value = 0.0;
+                        slot.flags = 0;
+                    }
+                    // Their samples wait for the next fold, which clears the mark.
+                    Kind::Timer | Kind::Histogram | Kind::Distribution | Kind::Set => {}
+                }
+                slot.idle = 0;
+            } else if self.hand_over.ages && slot.flags & (RETIRED | FREE) == 0 {
+                slot.idle = slot.idle.saturating_add(1);
+                if slot.idle > oldest {
+                    registry.contexts.let_go(slot.id);
+                    self.slot_of[slot.id as usize] = NO_SLOT;
+                    slot.flags = RETIRED;
+                    self.retired += 1;
+                }
+            }
+            at += 1;
+        }
+        (at < self.slots.len()).then_some(at)
+    }
+
+    fn end_hand_over(&mut self, number: u64) {
+        self.hand_over.running = None;
+        self.hand_over.done = number;
+        if self.retired > SWEEP_AT.max(self.slots.len() / 4) {
+            self.sweep();
+        }
+        self.tally.forms.set(self.forms.len() as u64);
+        self.top.empty_into(&mut self.aggregator.registry.lock().top);
+        self.control.finish_hand_over(number);
+    }
+}

@@ -1,0 +1,239 @@
+//! The registry: every series' running state, fed by the shards' hand-overs.
+//!
+//! It sits behind one lock that intake threads take for new forms and hand-overs only
+//! (`docs/decisions/0002-one-registry-lock.md`), so nothing here may take long: whatever walks all
+//! contexts does so in slices (`window`, `page`). It never looks at a clock or a socket. What may
+//! live, fold or go is decided in `limits`. Next: `crate::deliver`.
+
+use super::context::{Context, ContextId, Contexts, HIDDEN, NEGATIVE};
+use super::distribution::DistributionState;
+use super::limits::Overflow;
+use super::series::{Series, Treatment};
+use super::set::Set;
+use super::top::Top;
+use crate::statsd::Kind;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What push backends need of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Pushing {
+    /// No push backend: no snapshots, and nothing kept for them.
+    #[default]
+    Nothing,
+    Delta,
+    /// Deltas and totals since the start of each context.
+    Cumulative,
+}
+
+/// The registry's share of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) context_limit: usize,
+    pub(super) name_limit: usize,
+    /// Windows without a message after which a context is idle.
+    pub(super) expiry_windows: u32,
+    pub(super) window_ns: u64,
+    pub(super) summary_window_ns: u64,
+    pub(super) set_exact: usize,
+    pub(super) timestamped_limit: usize,
+    pub(super) pushing: Pushing,
+}
+
+#[derive(Debug)]
+pub struct Registry {
+    pub(super) options: Options,
+    pub(super) contexts: Contexts,
+    pub(super) treatments: Arc<[Arc<Treatment>]>,
+    pub(super) distributions: Slab<DistributionState>,
+    pub(super) sets: Slab<SetState>,
+    /// The total of each counter that the last snapshot carried; empty without push backends.
+    pub(super) sent: Vec<f64>,
+    /// Points with a client timestamp, for the next snapshot.
+    pub(super) points: Vec<Series>,
+    /// The window that is open, counted from the start, and when it began.
+    pub(super) window: u32,
+    pub(super) window_start_ns: u64,
+    /// When each gauge's value was received in this window: only with several shards.
+    pub(super) gauge_times: HashMap<ContextId, u64>,
+    /// Idle contexts that nobody holds, the longest idle last.
+    pub(super) evictable: Vec<ContextId>,
+    pub(super) overflow: Overflow,
+    /// Pages being read: while there are any, removed contexts are not buried.
+    pub(super) pins: usize,
+    pub(super) limbo: Vec<ContextId>,
+    pub(super) top: Top,
+    pub(super) created: u64,
+    pub(super) evicted: u64,
+    pub(super) expired: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct SetState {
+    pub(super) current: Set,
+    /// Members of the last closed window; `None` before the first.
+    pub(super) closed: Option<u64>,
+}
+
+/// One gauge's hand-over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum GaugeChange {
+    /// The last absolute value with the deltas behind it, received at this time.
+    Absolute { value: f64, time_ns: u64 },
+    /// Deltas only.
+    Delta(f64),
+}
+
+impl Registry {
+    pub(super) fn new(options: Options, treatments: Arc<[Arc<Treatment>]>, key: u64, now_ns: u64) -> Self {
+        Registry {
+            options,
+            contexts: Contexts::new(key),
+            treatments,
+            distributions: Slab::default(),
+            sets: Slab::default(),
+            sent: Vec::new(),
+            points: Vec::new(),
+            window: 1,
+            window_start_ns: now_ns,
+            gauge_times: HashMap::new(),
+            evictable: Vec::new(),
+            overflow: Overflow::default(),
+            pins: 0,
+            limbo: Vec::new(),
+            top: Top::default(),
+            created: 0,
+            evicted: 0,
+            expired: 0,
+        }
+    }
+
+    pub(super) fn add_counter(&mut self, id: ContextId, delta: f64, negative: bool) {
+        let context = self.touch(id);
+        context.bits = (f64::from_bits(context.bits) + delta).to_bits();
+        if negative {
+            context.flags |= NEGATIVE;
+        }
+    }
+
+    pub(super) fn change_gauge(&mut self, id: ContextId, change: GaugeChange, several_shards: bool) {
+        if let GaugeChange::Absolute { time_ns, .. } = change
+            && several_shards
+        {
+            let last = self.gauge_times.entry(id).or_default();
+            if *last > time_ns {
+                self.touch(id);
+                return;
+            }
+            *last = time_ns;
+        }
+        let context = self.touch(id);
+        context.bits = match change {
+            GaugeChange::Absolute { value, .. } => value,
+            GaugeChange::Delta(delta) => f64::from_bits(context.bits) + delta,
+        }
+        .to_bits();
+    }
+
+    /// Adds values with their weights to a timer, histogram or distribution.
+    pub(super) fn add_samples(&mut self, id: ContextId, values: &[(f64, f64)]) {
+        let context = *self.touch(id);
+        let treatment = &self.treatments[context.treatment as usize];
+        if let Some(state) = self.distributions.get_mut(context.bits) {
+            state.insert(context.kind, treatment, values);
+        }
+    }
+
+    /// Adds the hashes of a set's members.
+    pub(super) fn add_members(&mut self, id: ContextId, hashes: impl Iterator<Item = u64>) {
+        let context = *self.touch(id);
+        let exact = self.options.set_exact;
+        if let Some(state) = self.sets.get_mut(context.bits) {
+            for hash in hashes {
+                state.current.insert(hash, exact);
+            }
+        }
+    }
+
+    /// Keeps a point with the client's own time for the next snapshot; says whether it did.
+    pub(super) fn add_point(&mut self, point: Series) -> bool {
+        let taken =
+            self.options.pushing != Pushing::Nothing && self.points.len() < self.options.timestamped_limit;
+        if taken {
+            self.points.push(point);
+        }
+        taken
+    }
+
+    /// Makes the state that a kind needs; gives the bits of a new context.
+    pub(super) fn new_state(&mut self, kind: Kind, treatment: u16) -> u64 {
+        match kind {
+            Kind::Counter | Kind::Gauge => 0f64.to_bits(),
+            Kind::Set => self.sets.insert(SetState::default()),
+            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+                let treatment = &self.treatments[treatment as usize];
+                let pushing = self.options.pushing != Pushing::Nothing;
+                self.distributions.insert(DistributionState::new(kind, treatment, pushing))
+            }
+        }
+    }
+
+    pub(super) fn drop_state(&mut self, context: Context) {
+        match context.kind {
+            Kind::Counter | Kind::Gauge => {}
+            Kind::Set => self.sets.remove(context.bits),
+            Kind::Timer | Kind::Histogram | Kind::Distribution => self.distributions.remove(context.bits),
+        }
+    }
+
+    fn touch(&mut self, id: ContextId) -> &mut Context {
+        let start_s = (self.window_start_ns / 1_000_000_000) as u32;
+        let window = self.window;
+        if self.contexts.at(id).flags & HIDDEN != 0 {
+            self.contexts.bear(id);
+            let context = self.contexts.at(id);
+            context.flags &= !HIDDEN;
+            context.start_s = start_s;
+        }
+        let context = self.contexts.at(id);
+        context.last = window;
+        context
+    }
+}
+
+/// Values under small numbers that are used again.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    places: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    pub(super) fn insert(&mut self, value: T) -> u64 {
+        if let Some(at) = self.free.pop() {
+            self.places[at as usize] = Some(value);
+            return u64::from(at);
+        }
+        self.places.push(Some(value));
+        (self.places.len() - 1) as u64
+    }
+
+    pub(super) fn get(&self, at: u64) -> Option<&T> {
+        self.places.get(at as usize).and_then(Option::as_ref)
+    }
+
+    pub(super) fn get_mut(&mut self, at: u64) -> Option<&mut T> {
+        self.places.get_mut(at as usize).and_then(Option::as_mut)
+    }
+
+    pub(super) fn remove(&mut self, at: u64) {
+        self.places[at as usize] = None;
+        self.free.push(at as u32);
+    }
+}

@@ -1,0 +1,216 @@
+//! The slow way of a message: what a form never seen before means.
+//!
+//! Tags are split and sorted, rules applied, the context found or made, once per form; after that the
+//! form's hash leads to the slot. Events, service checks and points with a client timestamp go from
+//! here, too. Correct without the table of forms, only slower.
+
+use super::context::ContextId;
+use super::forms::{FormHash, RULED_OUT, Target};
+use super::limits::Resolved;
+use super::rules::Verdict;
+use super::series::{Series, Value};
+use super::shard::{FREE, NO_SLOT, RETIRED, Shard, Slot};
+use crate::statsd::{CheckRef, EventRef, Kind, Metric, Note, Reject, form};
+use std::sync::Arc;
+
+/// Forms that rules drop, kept at most; beyond, all of them are forgotten.
+const RULED_OUT_FORMS: usize = 65_536;
+
+/// Why a message has no context.
+enum Without {
+    Refused(Reject),
+    RuledOut,
+}
+
+impl Shard {
+    /// The slot of a message whose form is not known, or leads to a slot that was let go. `None` when
+    /// the message is refused or ruled out (both are counted here).
+    #[cold]
+    pub(super) fn resolve(
+        &mut self,
+        hash: FormHash,
+        old: Option<Target>,
+        metric: &Metric<'_>,
+        now_ns: u64,
+    ) -> Option<u32> {
+        // A form first seen earlier in this very group is known by now.
+        if old.is_none()
+            && let Some(target) = self.forms.find(hash)
+            && target != RULED_OUT
+            && self.slots[target as usize].flags & RETIRED == 0
+        {
+            return Some(target);
+        }
+        let (kind, treatment) = match self.read_form(metric) {
+            Ok(read) => read,
+            Err(Without::Refused(reason)) => {
+                self.tally.reject(reason, metric.name, now_ns);
+                return None;
+            }
+            Err(Without::RuledOut) => {
+                self.tally.ruled_out.add(1);
+                self.remember_ruled_out(hash);
+                return None;
+            }
+        };
+        let now_s = (now_ns / 1_000_000_000) as u32;
+        let mut registry = self.aggregator.registry.lock();
+        let (id, folded) = match registry.resolve(&self.key, kind, treatment, now_s) {
+            Resolved::Context(id) => (id, false),
+            Resolved::Folded(id) => (id, true),
+            Resolved::NoRoom => {
+                drop(registry);
+                self.tally.no_room.add(1);
+                return None;
+            }
+        };
+        let known = self.slot_of.get(id as usize).copied().unwrap_or(NO_SLOT);
+        if known == NO_SLOT {
+            registry.contexts.hold(id);
+        }
+        drop(registry);
+        let slot = if known == NO_SLOT { self.new_slot(id, kind, old) } else { known };
+        if folded {
+            self.tally.folded.add(1);
+        } else if !self.forms.insert(hash, slot) {
+            self.tally.forms_refused.add(1);
+        }
+        self.several = self.aggregator.has_several_shards();
+        Some(slot)
+    }
+
+    /// A point that keeps the client's time and skips aggregation; says whether it was taken.
+    #[cold]
+    pub(super) fn point(&mut self, metric: &Metric<'_>, now_ns: u64) -> bool {
+        let (kind, treatment) = match self.read_form(metric) {
+            Ok(read) => read,
+            Err(Without::Refused(reason)) => {
+                self.tally.reject(reason, metric.name, now_ns);
+                return false;
+            }
+            Err(Without::RuledOut) => {
+                self.tally.ruled_out.add(1);
+                return false;
+            }
+        };
+        if metric.check_values().is_err() {
+            self.tally.reject(Reject::BadValue, metric.values, now_ns);
+            return false;
+        }
+        let numbers = || metric.numbers().flatten().map(|number| number.value);
+        let value = match kind {
+            Kind::Counter => {
+                let delta = numbers().sum();
+                Value::Counter { delta, total: delta, monotonic: numbers().all(|v| v >= 0.0) }
+            }
+            Kind::Gauge | Kind::Timer | Kind::Histogram | Kind::Distribution | Kind::Set => {
+                Value::Gauge(numbers().last().unwrap_or_default())
+            }
+        };
+        let time_ns = metric.timestamp.unwrap_or_default().saturating_mul(1_000_000_000);
+        let mut registry = self.aggregator.registry.lock();
+        let treatment = Arc::clone(&registry.treatments[treatment as usize]);
+        let key = self.key.as_str().into();
+        let point = Series { key, kind, treatment, start_ns: time_ns, time_ns: Some(time_ns), value };
+        let taken = registry.add_point(point);
+        drop(registry);
+        self.tally.timestamped.add(1);
+        self.tally.timestamped_dropped.add(u64::from(!taken));
+        true
+    }
+
+    /// Hands an event (`Ok`) or a service check (`Err`) to those that can carry it.
+    #[cold]
+    pub(super) fn note(&mut self, note: Result<EventRef<'_>, CheckRef<'_>>, now_ns: u64) {
+        let now_s = now_ns / 1_000_000_000;
+        let note = match note {
+            Ok(event) => {
+                self.tally.events.add(1);
+                Note::Event(event.to_owned(now_s))
+            }
+            Err(check) => {
+                self.tally.checks.add(1);
+                Note::Check(check.to_owned(now_s))
+            }
+        };
+        if self.aggregator.notes.try_send(note).is_err() {
+            self.tally.events_dropped.add(1);
+        }
+    }
+
+    /// Reads name and tags into `self.key`; gives the type that counts and the treatment.
+    fn read_form(&mut self, metric: &Metric<'_>) -> Result<(Kind, u16), Without> {
+        let form = &mut self.form;
+        form::read_into(metric, self.dialect, &self.aggregator.limits, form).map_err(Without::Refused)?;
+        for remark in form.remarks.iter() {
+            self.tally.remark(remark);
+        }
+        if self.aggregator.origin {
+            form.add_origin(metric, &self.aggregator.limits);
+        }
+        match self.aggregator.rules.apply(metric.kind, &mut form.name, &mut form.tags) {
+            Verdict::Drop => Err(Without::RuledOut),
+            Verdict::Keep { kind, treatment } => {
+                self.key.clear();
+                self.key.push_str(&form.name);
+                for tag in &form.tags {
+                    self.key.push('\n');
+                    self.key.push_str(tag);
+                }
+                Ok((kind, treatment))
+            }
+        }
+    }
+
+    /// A slot for a context that has none here; the retired one that a form led to, if it did.
+    fn new_slot(&mut self, id: ContextId, kind: Kind, old: Option<Target>) -> u32 {
+        let slot = Slot { value: 0.0, id, kind, flags: 0, idle: 0 };
+        let retired = old.filter(|at| *at != RULED_OUT);
+        let at = match retired {
+            Some(at) => {
+                self.retired -= 1;
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => match self.free.pop() {
+                Some(at) => {
+                    self.slots[at as usize] = slot;
+                    at
+                }
+                None => {
+                    self.slots.push(slot);
+                    (self.slots.len() - 1) as u32
+                }
+            },
+        };
+        if self.slot_of.len() <= id as usize {
+            self.slot_of.resize(id as usize + 1, NO_SLOT);
+        }
+        self.slot_of[id as usize] = at;
+        at
+    }
+
+    /// Makes the next message of a dropped form cheap.
+    fn remember_ruled_out(&mut self, hash: FormHash) {
+        if self.ruled_out >= RULED_OUT_FORMS {
+            self.ruled_out = 0;
+            self.forms.retain(|target| (target != RULED_OUT).then_some(target));
+        }
+        self.ruled_out += usize::from(self.forms.insert(hash, RULED_OUT));
+    }
+
+    /// Forgets the forms of retired slots, so that the slots can be used again.
+    pub(super) fn sweep(&mut self) {
+        let slots = &self.slots;
+        self.forms.retain(|target| {
+            (target == RULED_OUT || slots[target as usize].flags & RETIRED == 0).then_some(target)
+        });
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.flags & RETIRED != 0 {
+                slot.flags = FREE;
+                self.free.push(at as u32);
+            }
+        }
+        self.retired = 0;
+    }
+}

@@ -1,0 +1,156 @@
+//! The end of a window: snapshots for push backends, and what time does to contexts.
+//!
+//! Walks all contexts in slices, so that an intake thread never waits long for the lock. A value that
+//! arrives while the walk is under way is in this window or the next, never in both and never in none:
+//! each context closes its window at the moment its slice is walked.
+
+use super::context::{Context, ContextId, HIDDEN, NEGATIVE, OVERFLOW};
+use super::distribution::WINDOW_PARTS;
+use super::registry::{Pushing, Registry};
+use super::series::{Series, Value};
+use crate::statsd::Kind;
+use std::sync::Arc;
+
+/// Contexts walked under one hold of the lock.
+const SLICE: u32 = 1_024;
+/// At most this share of the limit is remembered as evictable in one window.
+const EVICTABLE_SHARE: usize = 4;
+
+/// A window that is being closed.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) start_ns: u64,
+    window: u32,
+    next: ContextId,
+    slides: bool,
+    compacts: bool,
+    /// Idle contexts that nobody holds, with the window of their last message.
+    idle: Vec<(u32, ContextId)>,
+}
+
+impl Registry {
+    /// Opens the next window; the contexts follow slice by slice.
+    pub(super) fn begin_close(&mut self, end_ns: u64) -> Closing {
+        let window = self.window;
+        self.window += 1;
+        let start_ns = std::mem::replace(&mut self.window_start_ns, end_ns);
+        self.gauge_times.clear();
+        self.evictable.clear();
+        self.top.fade();
+        let part_windows =
+            (self.options.summary_window_ns / self.options.window_ns.max(1) / WINDOW_PARTS as u64).max(1);
+        Closing {
+            start_ns,
+            window,
+            next: 0,
+            slides: u64::from(window).is_multiple_of(part_windows),
+            compacts: self.contexts.worth_compacting() && self.pins == 0,
+            idle: Vec::new(),
+        }
+    }
+
+    /// Walks one slice; appends to `out` what push backends get. `false` when none is left.
+    pub(super) fn close_slice(&mut self, closing: &mut Closing, out: &mut Vec<Series>) -> bool {
+        let end = self.contexts.end().min(closing.next.saturating_add(SLICE));
+        for id in closing.next..end {
+            let Some(context) = self.contexts.get(id).copied() else { continue };
+            if closing.compacts {
+                self.contexts.compact(id);
+            }
+            if context.flags & HIDDEN == 0 {
+                self.close_context(id, context, closing, out);
+            }
+            self.age(id, closing);
+        }
+        closing.next = end;
+        end < self.contexts.end()
+    }
+
+    /// The points with a client timestamp, and the order of those that may go.
+    pub(super) fn end_close(&mut self, mut closing: Closing, out: &mut Vec<Series>) {
+        out.append(&mut self.points);
+        // The longest idle is taken from the end.
+        closing.idle.sort_unstable_by(|a, b| b.cmp(a));
+        self.evictable = closing.idle.into_iter().map(|(_, id)| id).collect();
+    }
+
+    fn close_context(&mut self, id: ContextId, context: Context, closing: &Closing, out: &mut Vec<Series>) {
+        let active = context.last >= closing.window;
+        let pushing = self.options.pushing != Pushing::Nothing;
+        let fresh = closing.window.saturating_sub(context.last) <= self.options.expiry_windows;
+        let value = match context.kind {
+            Kind::Counter if pushing && fresh => {
+                let total = f64::from_bits(context.bits);
+                let sent = std::mem::replace(&mut self.sent[id as usize], total);
+                Some(Value::Counter { delta: total - sent, total, monotonic: context.flags & NEGATIVE == 0 })
+            }
+            Kind::Gauge if pushing && fresh => Some(Value::Gauge(f64::from_bits(context.bits))),
+            Kind::Counter | Kind::Gauge => None,
+            Kind::Set => self.sets.get_mut(context.bits).and_then(|set| {
+                let members = set.current.estimate();
+                set.current.clear();
+                set.closed = Some(members);
+                (pushing && active).then_some(Value::Set(members))
+            }),
+            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+                let treatment = &self.treatments[context.treatment as usize];
+                let cumulative = self.options.pushing == Pushing::Cumulative;
+                self.distributions.get_mut(context.bits).and_then(|state| {
+                    if closing.slides {
+                        state.slide();
+                    }
+                    state.take(treatment, cumulative).map(|d| Value::Distribution(Box::new(d)))
+                })
+            }
+        };
+        if let Some(value) = value {
+            let mut key = String::new();
+            self.contexts.read_key(id, &mut key);
+            out.push(Series {
+                key: key.into(),
+                kind: context.kind,
+                treatment: Arc::clone(&self.treatments[context.treatment as usize]),
+                start_ns: u64::from(context.start_s) * 1_000_000_000,
+                time_ns: None,
+                value,
+            });
+        }
+    }
+
+    /// TTLs, and who may go when room is needed.
+    fn age(&mut self, id: ContextId, closing: &mut Closing) {
+        let Some(context) = self.contexts.get(id).copied() else { return };
+        let held = self.contexts.is_held(id);
+        let idle_ns = u64::from(closing.window.saturating_sub(context.last)) * self.options.window_ns;
+        let ttl = self.treatments[context.treatment as usize].ttl;
+        let expired = ttl.is_some_and(|ttl| u128::from(idle_ns) >= ttl.as_nanos())
+            && context.last < closing.window
+            && context.flags & OVERFLOW == 0;
+        if expired && !held {
+            self.remove_context(id);
+            self.expired += 1;
+        } else if expired && context.flags & HIDDEN == 0 {
+            self.hide(id, context);
+        } else if !held && self.is_idle(&context) {
+            closing.idle.push((context.last, id));
+            let room = self.options.context_limit / EVICTABLE_SHARE + 1_024;
+            if closing.idle.len() >= 2 * room {
+                closing.idle.select_nth_unstable(room);
+                closing.idle.truncate(room);
+            }
+        }
+    }
+
+    /// A shard still holds the context: it goes out of sight and begins anew when touched.
+    fn hide(&mut self, id: ContextId, context: Context) {
+        self.drop_state(context);
+        let bits = self.new_state(context.kind, context.treatment);
+        let context = self.contexts.at(id);
+        context.bits = bits;
+        context.flags = context.flags & !NEGATIVE | HIDDEN;
+        if let Some(sent) = self.sent.get_mut(id as usize) {
+            *sent = 0.0;
+        }
+        self.expired += 1;
+    }
+}

@@ -1,0 +1,159 @@
+"""An OTLP receiver that is not ours: gRPC by grpcio, HTTP by the standard library.
+
+Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request with
+what each transport has heard so far: sums of counters by name, counts of histograms, log bodies.
+"""
+
+import gzip
+import json
+import sys
+import threading
+from collections import Counter
+from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import grpc
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.metrics.v1 import metrics_pb2
+
+DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
+
+
+class Heard:
+    """What came over one transport."""
+
+    def __init__(self, transport):
+        self.transport = transport
+        self.counters = Counter()
+        self.cumulative = {}
+        self.histograms = Counter()
+        self.logs = []
+        self.lock = threading.Lock()
+
+    def metrics(self, request):
+        with self.lock:
+            for resource in request.resource_metrics:
+                for scope in resource.scope_metrics:
+                    for metric in scope.metrics:
+                        self.metric(metric)
+            self.report()
+
+    def metric(self, metric):
+        kind = metric.WhichOneof("data")
+        if kind == "sum":
+            for point in metric.sum.data_points:
+                value = point.as_double if point.WhichOneof("value") == "as_double" else point.as_int
+                if metric.sum.aggregation_temporality == DELTA:
+                    self.counters[metric.name] += value
+                else:
+                    key = metric.name, tuple(sorted(str(a) for a in point.attributes))
+                    self.cumulative[key] = value
+        elif kind in ("exponential_histogram", "histogram"):
+            data = getattr(metric, kind)
+            for point in data.data_points:
+                if data.aggregation_temporality == DELTA:
+                    self.histograms[metric.name] += point.count
+
+    def records(self, request):
+        with self.lock:
+            for resource in request.resource_logs:
+                for scope in resource.scope_logs:
+                    self.logs += [str(record) for record in scope.log_records]
+            self.report()
+
+    def report(self):
+        counters = self.counters.copy()
+        for (name, _), value in self.cumulative.items():
+            counters[name] += value
+        print(
+            json.dumps(
+                {
+                    "transport": self.transport,
+                    "counter_sum": sum(counters.values()),
+                    "counters": counters,
+                    "histograms": self.histograms,
+                    "logs": self.logs,
+                }
+            ),
+            flush=True,
+        )
+
+
+class GrpcMetrics(metrics_service_pb2_grpc.MetricsServiceServicer):
+    def __init__(self, heard):
+        self.heard = heard
+
+    def Export(self, request, context):
+        self.heard.metrics(request)
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+class GrpcLogs(logs_service_pb2_grpc.LogsServiceServicer):
+    def __init__(self, heard):
+        self.heard = heard
+
+    def Export(self, request, context):
+        self.heard.records(request)
+        return logs_service_pb2.ExportLogsServiceResponse()
+
+
+def http_handler(heard):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.body()
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            if self.headers.get("content-type") != "application/x-protobuf":
+                return self.answer(415, b"")
+            if self.path == "/v1/metrics":
+                heard.metrics(metrics_service_pb2.ExportMetricsServiceRequest.FromString(body))
+                answer = metrics_service_pb2.ExportMetricsServiceResponse()
+            elif self.path == "/v1/logs":
+                heard.records(logs_service_pb2.ExportLogsServiceRequest.FromString(body))
+                answer = logs_service_pb2.ExportLogsServiceResponse()
+            else:
+                return self.answer(404, b"")
+            self.answer(200, answer.SerializeToString())
+
+        def body(self):
+            if self.headers.get("transfer-encoding") != "chunked":
+                return self.rfile.read(int(self.headers["content-length"]))
+            parts = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def answer(self, status, body):
+            self.send_response(status)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+def main():
+    grpc_port, http_port = sys.argv[1:3]
+    over_grpc, over_http = Heard("grpc"), Heard("http")
+    limit = [("grpc.max_receive_message_length", 64 << 20)]
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=limit)
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(GrpcMetrics(over_grpc), server)
+    logs_service_pb2_grpc.add_LogsServiceServicer_to_server(GrpcLogs(over_grpc), server)
+    if not server.add_insecure_port(f"127.0.0.1:{grpc_port}"):
+        sys.exit(f"port {grpc_port} is taken")
+    server.start()
+    http = ThreadingHTTPServer(("127.0.0.1", int(http_port)), http_handler(over_http))
+    print(json.dumps({"listening": [grpc_port, http_port]}), flush=True)
+    http.serve_forever()
+
+
+main()

@@ -1,0 +1,36 @@
+//! What must hold for any configuration file. Lines `#! NAME=value` are variables of the environment.
+//!
+//! Run by `fuzz/fuzz_targets/config.rs` and, over the mistakes in `tests/config_errors` and their
+//! mutations, by `tests/config_fuzz.rs`.
+
+use pillion::config::load_text;
+use std::collections::BTreeMap;
+
+/// Panics when something does not hold.
+pub(crate) fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let variables: BTreeMap<String, String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#! ")?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    match load_text("fuzz.toml", &text, &variables) {
+        Err(errors) => {
+            assert!(errors.count() > 0);
+            assert!(!errors.render(false).is_empty() && !errors.to_string().is_empty());
+        }
+        Ok(loaded) => {
+            // What is shown is what is in effect, but for secrets.
+            let shown = loaded.display();
+            let again = match load_text("shown.toml", &shown, &BTreeMap::new()) {
+                Ok(again) => again.config,
+                Err(errors) => panic!("what was shown is refused: {errors}\n{shown}"),
+            };
+            let mut config = loaded.config;
+            config.resource.clear();
+            if !shown.contains("(hidden)") {
+                assert_eq!(again, config, "{shown}");
+            }
+        }
+    }
+}

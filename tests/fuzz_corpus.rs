@@ -1,0 +1,104 @@
+//! The bodies of the fuzz targets, run over their committed corpora and some thousand mutations of
+//! them: the same ones every time, so that a failure here can be had again.
+
+#[path = "fuzz_bodies/statsd.rs"]
+mod statsd;
+
+use std::io;
+use std::path::Path;
+
+/// Mutations of each file.
+const MUTATIONS: usize = 200;
+/// What mutations of packets insert.
+const STATSD_PIECES: &[&[u8]] = &[
+    b":",
+    b"|",
+    b"\n",
+    b"\r\n",
+    b"#",
+    b"@",
+    b",",
+    b"=",
+    b"[",
+    b"]",
+    b"T1",
+    b"|c",
+    b"|g",
+    b"|ms",
+    b"|#",
+    b"c:",
+    b"_e{",
+    b"}:",
+    b"_sc|",
+    b"+",
+    b"-",
+    b".",
+    b"e",
+    b"\xff",
+    b"\0",
+    b"9999999999999999999999",
+    b"1e309",
+    b"nan",
+];
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % limit.max(1) as u64) as usize
+    }
+
+    /// Changes one place.
+    fn mutate(&mut self, data: &mut Vec<u8>, pieces: &[&[u8]]) {
+        let at = self.below(data.len() + 1);
+        let end = (at + self.below(6)).min(data.len());
+        match self.below(5) {
+            0 => drop(data.drain(at..end)),
+            1 => data.splice(at..at, pieces[self.below(pieces.len())].iter().copied()).for_each(drop),
+            2 => data.splice(at..end, pieces[self.below(pieces.len())].iter().copied()).for_each(drop),
+            3 => {
+                let copied = data[at..end].to_vec();
+                let to = self.below(data.len() + 1);
+                data.splice(to..to, copied).for_each(drop);
+            }
+            _ => {
+                if let Some(byte) = data.get_mut(at) {
+                    *byte ^= 1 << self.below(8);
+                }
+            }
+        }
+    }
+}
+
+/// Runs a body over `fuzz/corpus/NAME`; says how many files there are.
+fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let entries = std::fs::read_dir(folder)?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    // The order of a folder differs from machine to machine; the mutations must not.
+    files.sort();
+    for (number, file) in files.iter().enumerate() {
+        let original = std::fs::read(file)?;
+        run(&original);
+        let mut random = Random(number as u64);
+        for _ in 0..MUTATIONS {
+            let mut data = original.clone();
+            for _ in 0..=random.below(4) {
+                random.mutate(&mut data, pieces);
+            }
+            run(&data);
+        }
+    }
+    Ok(files.len())
+}
+
+#[test]
+fn statsd_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
