@@ -28,7 +28,9 @@ fuzz seconds="600" target="":
     set -euo pipefail
     targets="{{target}}"
     for name in ${targets:-$(cargo +nightly fuzz list)}; do
-      cargo +nightly fuzz run "$name" -- -max_total_time={{seconds}}
+      # The first folder takes what is new; the committed corpus is only read.
+      mkdir -p "fuzz/found/$name"
+      cargo +nightly fuzz run "$name" "fuzz/found/$name" "fuzz/corpus/$name" -- -max_total_time={{seconds}}
     done
 
 # The static binary of the image, into target/dist (apt-get install musl-tools)

@@ -1,5 +1,6 @@
 //! The body of the fuzz target for configurations, over everything that lies in `tests/config_errors`
-//! and `fuzz/corpus/config`, the example, and mutations of them: the same ones every time, so that a failure can be had again.
+//! and `fuzz/corpus/config`, the example, and mutations of them: the same ones every time, so that a
+//! failure can be had again.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,5 +1,6 @@
-//! The bodies of the fuzz targets, run over their committed corpora and some thousand mutations of
-//! them: the same ones every time, so that a failure here can be had again.
+//! The body of the fuzz target for packets, run over its committed corpus and some thousand mutations of
+//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
+//! same for configurations.
 
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
@@ -100,5 +101,19 @@ fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize
 #[test]
 fn statsd_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn every_target_is_built_and_has_a_corpus() -> io::Result<()> {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml"))?;
+    for target in std::fs::read_dir(fuzz.join("fuzz_targets"))? {
+        let path = target?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let binary = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&binary), "fuzz/Cargo.toml does not build {}", path.display());
+        assert!(std::fs::read_dir(fuzz.join("corpus").join(&*name))?.count() > 0, "{name} has no corpus");
+    }
     Ok(())
 }

@@ -74,6 +74,22 @@ fn the_last_line_tells_what_was_received_delivered_and_lost() {
 }
 
 #[test]
+fn it_lingers_for_a_last_scrape_when_asked() {
+    let agent = Setup::new().toml("[shutdown]\nquiet = \"100ms\"\nawait_scrape = \"10m\"").start();
+    agent.send(&["orders.created:3|c"]);
+    harness::wait_for("the message", || {
+        agent.status()["listeners"][0]["messages"].as_u64().filter(|messages| *messages == 1)
+    });
+    agent.signal("TERM");
+    harness::wait_for("the wait for a scrape", || agent.log().contains("for a last scrape").then_some(()));
+    assert_eq!(agent.page().sum("orders_created_total", &[]), 3.0);
+    // Ten minutes would outlast the patience of `ended`.
+    let ended = agent.ended();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.text);
+    assert!(ended.last_line.contains("unfetched=0"), "{}", ended.last_line);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let agent = Setup::new().toml("[shutdown]\ndrain = \"10m\"\nquiet = \"10m\"").start();
     let http = agent.http();

@@ -18,6 +18,8 @@ pub struct ListenerSource {
     pub kind: &'static str,
     /// One a thread.
     pub tallies: Vec<Arc<Tally>>,
+    /// Threads that ended by a fault.
+    pub failed: usize,
     pub socket: SocketFacts,
 }
 
@@ -36,8 +38,8 @@ pub fn listeners(sources: &[ListenerSource]) {
             let n = remarked(tallies, remark);
             telemetry::total(Metric::ListenerRemarked, &[address, remark.as_str()], n);
         }
-        if let Some(bytes) = socket.receive_buffer {
-            telemetry::gauge(Metric::ListenerReceiveBuffer, &[address], bytes as f64);
+        if let Some(buffer) = socket.buffer {
+            telemetry::gauge(Metric::ListenerReceiveBuffer, &[address], buffer.bytes as f64);
         }
     }
 }
@@ -53,6 +55,7 @@ pub(super) fn remarked(tallies: &[Arc<Tally>], remark: Remark) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::statsd::ReceiveBuffer;
     use crate::telemetry::Recorder;
 
     #[test]
@@ -62,11 +65,13 @@ mod tests {
         tallies[1].packets.add(4);
         tallies[1].reject(Reject::BadValue, b"a:x|c", 1);
         tallies[0].remark(Remark::EmptyTag);
-        let socket = SocketFacts { receive_buffer: Some(212_992), ..SocketFacts::default() };
-        let source = ListenerSource { address: "udp://[::1]:8125".into(), kind: "udp", tallies, socket };
+        let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: None };
+        let socket = SocketFacts { buffer: Some(buffer), largest_burst: None };
+        let address = "udp://[::1]:8125".into();
+        let source = ListenerSource { address, kind: "udp", tallies, failed: 0, socket };
         let (recorder, reader) = Recorder::detached();
         metrics::with_local_recorder(&recorder, || listeners(&[source]));
-        let text = reader.render();
+        let lines = reader.lines();
         for line in [
             r#"pillion_listener_packets_total{listener="udp://[::1]:8125"} 7"#,
             r#"pillion_listener_rejected_total{listener="udp://[::1]:8125",reason="bad_value"} 1"#,
@@ -74,7 +79,7 @@ mod tests {
             r#"pillion_listener_remarked_total{listener="udp://[::1]:8125",remark="empty_tag"} 1"#,
             r#"pillion_listener_receive_buffer_bytes{listener="udp://[::1]:8125"} 212992"#,
         ] {
-            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+            assert!(lines.iter().any(|l| l == line), "{line} is not in {lines:#?}");
         }
     }
 }

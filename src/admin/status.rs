@@ -51,6 +51,8 @@ pub struct ListenerStatus {
     pub kind: &'static str,
     /// Each with a socket of its own.
     pub threads: usize,
+    /// Of these, how many ended by a fault and receive nothing any more.
+    pub threads_failed: usize,
     #[serde(flatten)]
     pub counts: ListenerCounts,
     pub rejected_total: u64,
@@ -96,8 +98,10 @@ pub struct ContextStatus {
     pub limit_per_name: u64,
     pub forms: u64,
     pub evicted: u64,
-    /// Names whose newest contexts fold into an overflow series.
+    /// Names whose newest contexts fold into an overflow series, those with the most messages first.
     pub overflow: Vec<OverflowStatus>,
+    /// Messages that went into overflow series of names that are not listed.
+    pub overflow_others: u64,
     pub top_by_messages: Vec<NameCount>,
     pub top_by_contexts: Vec<NameCount>,
 }
@@ -196,7 +200,7 @@ fn seconds(from_ns: u64, to_ns: u64) -> f64 {
 
 impl ListenerStatus {
     pub fn read(source: &ListenerSource, now_ns: u64) -> ListenerStatus {
-        let ListenerSource { address, kind, tallies, socket } = source;
+        let ListenerSource { address, kind, tallies, failed, socket } = source;
         let counts = ListenerCounts::sum(tallies);
         let reject = |reason: Reject| {
             let newest = tallies.iter().filter_map(|tally| tally.sample(reason)).max_by_key(|s| s.time_ns);
@@ -221,11 +225,12 @@ impl ListenerStatus {
             address: address.clone(),
             kind,
             threads: tallies.len(),
+            threads_failed: *failed,
             counts,
             rejected_total: rejects.iter().map(|r| r.count).sum(),
             rejected: rejects,
             remarked: Remark::ALL.into_iter().map(remark).filter(|r| r.count > 0).collect(),
-            receive_buffer_bytes: socket.receive_buffer,
+            receive_buffer_bytes: socket.buffer.map(|buffer| buffer.bytes),
             kernel_drops: kernel_drops::explain(address, &counts, socket),
         }
     }
@@ -235,6 +240,7 @@ impl ListenerStatus {
 pub(super) mod tests {
     use super::super::kernel_drops::SocketFacts;
     use super::*;
+    use crate::intake::statsd::ReceiveBuffer;
     use crate::metrics::tally::Tally;
     use serde_json::json;
     use std::collections::BTreeSet;
@@ -260,16 +266,13 @@ pub(super) mod tests {
             tally.reject(Reject::BadType, b"a:1|\xff", 2_000_000_000);
             tally.reject(Reject::BadType, b"a:1|q", 2_000_000_001);
             tally.remark(Remark::EmptyTag);
-            let socket = SocketFacts {
-                receive_buffer: Some(212_992),
-                asked: 0,
-                limit: Some(4_194_304),
-                largest_burst: Some(40),
-            };
+            let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: Some(4_194_304) };
+            let socket = SocketFacts { buffer: Some(buffer), largest_burst: Some(40) };
             vec![ListenerSource {
                 address: "udp://127.0.0.1:8125".into(),
                 kind: "udp",
                 tallies: vec![tally],
+                failed: 0,
                 socket,
             }]
         }
@@ -282,6 +285,7 @@ pub(super) mod tests {
                 forms: 4,
                 evicted: 0,
                 overflow: vec![OverflowStatus { name: "bomb".into(), messages: 7, limit: "name" }],
+                overflow_others: 0,
                 top_by_messages: vec![("orders".to_owned(), 5).into()],
                 top_by_contexts: vec![("bomb".to_owned(), 100).into()],
             }

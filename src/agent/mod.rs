@@ -13,7 +13,7 @@ mod windows;
 
 use crate::admin::{self, State, logging};
 use crate::backend::prometheus::Exposition;
-use crate::config::{Config, Listener};
+use crate::config::Config;
 use crate::deliver::Queue;
 use crate::intake::statsd::{self as intake, Bound, Running};
 use crate::metrics::rules::{RuleErrors, Rules};
@@ -131,7 +131,7 @@ impl Agent {
                 signalfx: config.statsd.signalfx_tags,
                 gauge_deltas: listener.gauge_deltas,
             };
-            listeners.push(serve(bound, listener, dialect, &aggregator, &view)?);
+            listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
@@ -189,7 +189,6 @@ fn pushing(config: &Config) -> Pushing {
 /// Begins to read from a listener.
 fn serve(
     bound: Bound,
-    options: &Listener,
     dialect: Dialect,
     aggregator: &Aggregator,
     view: &View,
@@ -201,7 +200,7 @@ fn serve(
         .collect::<io::Result<Vec<_>>>()?;
     tracing::info!(listener = bound.info().address, "listening");
     let running = bound.serve(shards);
-    view.add_listener(running.watch(), tallies, options.receive_buffer);
+    view.add_listener(running.watch(), tallies);
     Ok(running)
 }
 

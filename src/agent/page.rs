@@ -32,8 +32,8 @@ impl Source for Series {
         self.0.pin()
     }
 
-    fn unpin(&self, _pin: u64) {
-        self.0.unpin();
+    fn unpin(&self, pin: u64) {
+        self.0.unpin(pin);
     }
 
     fn births(&self, from: u32, born: Range<u64>, out: &mut Vec<u32>) -> Option<u32> {
@@ -64,10 +64,11 @@ pub(super) fn answer(view: &Arc<View>, headers: &HeaderMap) -> MetricsResponse {
 async fn make(view: Arc<View>, wanted: Negotiated, chunks: mpsc::Sender<Chunk>) {
     let timeout = wanted.timeout.unwrap_or(LONGEST).min(LONGEST);
     let deadline_ns = Some(clock::now_ns() + timeout.as_nanos() as u64);
-    view.aggregator.sync().await;
+    // Before the hand-over: what is taken behind it may be missing from the page.
     let shown = view.messages();
+    view.aggregator.sync().await;
     view.collect();
-    let request = PageRequest { wanted, own: view.recorder.render(), deadline_ns };
+    let request = PageRequest { wanted, own: view.recorder.families(), deadline_ns };
     let page = view.exposition.page(request);
     // Joined by nobody: it ends with the page, or when the client has gone away.
     tokio::task::spawn_blocking(move || write(&view, page, &chunks, shown));

@@ -75,9 +75,11 @@ async fn drain(agent: Agent) {
     ended("notes", notes).await;
     windows::close(&aggregator, clock::now_ns(), &queues).await;
     deliver::close_all(&queues, deadline).await;
-    if !config.shutdown.await_scrape.is_zero() && view.unfetched() > 0 {
-        // `/metrics` is still answered; the wait ends with the first whole page.
-        let _ = tokio::time::timeout(config.shutdown.await_scrape, view.next_scrape()).await;
+    let longest = config.shutdown.await_scrape;
+    if !longest.is_zero() && view.unfetched() > 0 {
+        // `/metrics` is still answered. What is not fetched in time is told by the last line.
+        tracing::info!(unfetched = view.unfetched(), "waiting at most {longest:?} for a last scrape");
+        let _ = tokio::time::timeout(longest, view.all_fetched()).await;
     }
     server.shutdown(FAREWELL).await;
     farewell(&view, &queues);

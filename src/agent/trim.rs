@@ -11,13 +11,13 @@ use std::ops::Range;
 pub(super) fn give_back_code() {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     for range in maps.lines().filter_map(code) {
-        // SAFETY: the range is a mapping of a file that is executable and not writable, so no page of it
-        // can hold anything but the file's bytes: what is dropped is read from the file again when it is
-        // next touched. An error leaves everything as it was.
         #[allow(
             unsafe_code,
             reason = "no safe wrapper is in the tree, and it saves a third of the idle memory"
         )]
+        // SAFETY: the range is a mapping of a file that is executable and not writable, so no page of it
+        // can hold anything but the file's bytes: what is dropped is read from the file again when it is
+        // next touched. An error leaves everything as it was.
         unsafe {
             libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED);
         }

@@ -11,8 +11,9 @@ use crate::backend::prometheus::Exposition;
 use crate::clock;
 use crate::config::ListenAddress;
 use crate::deliver::Queue;
-use crate::intake::statsd::Watch;
+use crate::intake::statsd::{State as WorkerState, Watch};
 use crate::metrics::Aggregator;
+use crate::metrics::status::Folded;
 use crate::metrics::tally::Tally;
 use crate::telemetry::{self, Metric, Recorder};
 use parking_lot::Mutex;
@@ -41,8 +42,6 @@ pub(super) struct View {
 struct Listener {
     watch: Watch,
     tallies: Vec<Arc<Tally>>,
-    /// Bytes of receive buffer asked for.
-    asked: usize,
 }
 
 impl View {
@@ -67,8 +66,8 @@ impl View {
         }
     }
 
-    pub(super) fn add_listener(&self, watch: Watch, tallies: Vec<Arc<Tally>>, asked: usize) {
-        self.listeners.lock().push(Listener { watch, tallies, asked });
+    pub(super) fn add_listener(&self, watch: Watch, tallies: Vec<Arc<Tally>>) {
+        self.listeners.lock().push(Listener { watch, tallies });
     }
 
     /// Whether every listener receives.
@@ -115,17 +114,25 @@ impl View {
         self.messages().saturating_sub(self.fetched.load(Ordering::Relaxed))
     }
 
-    pub(super) async fn next_scrape(&self) {
-        self.scraped.notified().await;
+    /// Returns when whole pages have shown every message taken.
+    pub(super) async fn all_fetched(&self) {
+        loop {
+            // Made before the look, so that a page that ends in between is not missed.
+            let scraped = self.scraped.notified();
+            if self.unfetched() == 0 {
+                return;
+            }
+            scraped.await;
+        }
     }
 
     /// Copies what is counted elsewhere into pillion's own metrics.
     pub(super) fn collect(&self) {
         collect::listeners(&self.listeners());
-        let contexts = self.aggregator.status();
+        let contexts = self.aggregator.counts();
         telemetry::gauge(Metric::Contexts, &[], contexts.held as f64);
         telemetry::gauge(Metric::ContextLimit, &[], contexts.limit as f64);
-        telemetry::gauge(Metric::NamesOverLimit, &[], contexts.folded.len() as f64);
+        telemetry::gauge(Metric::NamesOverLimit, &[], contexts.names_folded as f64);
         telemetry::gauge(Metric::Forms, &[], self.sum(|tally| tally.forms.get()) as f64);
         telemetry::total(Metric::ContextsCreated, &[], contexts.created);
         telemetry::total(Metric::ContextsEvicted, &["room"], contexts.evicted);
@@ -149,17 +156,19 @@ impl StatusSource for View {
 
     fn contexts(&self) -> ContextStatus {
         let status = self.aggregator.status();
-        let overflow = |(name, messages): (String, u64)| {
-            let own = status.by_contexts.iter().any(|(n, c)| *n == name && *c as usize >= status.name_limit);
-            OverflowStatus { name, messages, limit: if own { "name" } else { "total" } }
+        let overflow = |Folded { name, messages, name_is_full }: Folded| OverflowStatus {
+            name,
+            messages,
+            limit: if name_is_full { "name" } else { "total" },
         };
         ContextStatus {
-            held: status.held as u64,
-            limit: status.limit as u64,
+            held: status.counts.held as u64,
+            limit: status.counts.limit as u64,
             limit_per_name: status.name_limit as u64,
             forms: self.sum(|tally| tally.forms.get()),
-            evicted: status.evicted,
-            overflow: status.folded.iter().cloned().map(overflow).collect(),
+            evicted: status.counts.evicted,
+            overflow: status.folded.into_iter().map(overflow).collect(),
+            overflow_others: status.folded_others,
             top_by_messages: status.by_messages.iter().cloned().map(Into::into).collect(),
             top_by_contexts: status.by_contexts.iter().cloned().map(Into::into).collect(),
         }
@@ -198,13 +207,15 @@ fn source(listener: &Listener) -> ListenerSource {
     };
     let loss =
         listener.watch.workers().filter_map(|worker| worker.last_loss()).max_by_key(|loss| loss.time_ns);
-    let socket = SocketFacts {
-        receive_buffer: info.receive_buffer.as_ref().map(|buffer| buffer.bytes),
-        asked: listener.asked,
-        limit: info.receive_buffer.as_ref().and_then(|buffer| buffer.limit),
-        largest_burst: loss.map(|loss| loss.read + loss.dropped),
-    };
-    ListenerSource { address: info.address.clone(), kind, tallies: listener.tallies.clone(), socket }
+    let socket =
+        SocketFacts { buffer: info.receive_buffer, largest_burst: loss.map(|loss| loss.read + loss.dropped) };
+    ListenerSource {
+        address: info.address.clone(),
+        kind,
+        tallies: listener.tallies.clone(),
+        failed: listener.watch.workers().filter(|worker| worker.state() == WorkerState::Failed).count(),
+        socket,
+    }
 }
 
 fn report(queue: &Queue) -> BackendReport {

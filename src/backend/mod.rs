@@ -17,8 +17,6 @@ use std::path::PathBuf;
 pub struct Descriptor {
     /// The `type` in the configuration.
     pub name: &'static str,
-    /// One line for people.
-    pub about: &'static str,
     /// What it carries; the rest is counted as unsupported.
     pub signals: &'static [Signal],
 }

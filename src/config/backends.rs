@@ -62,6 +62,9 @@ impl TypeName {
     }
 }
 
+/// The longest pause that delivery takes, in milliseconds.
+const DAY_MS: u64 = 86_400_000;
+
 section! {
     /// What every backend has: a queue and patience.
     pub struct Delivery {
@@ -71,9 +74,9 @@ section! {
         timeout "timeout": Duration as Span<1, YEAR_MS> = Duration::from_secs(10);
         /// The pause before the first repetition after a passing fault; it doubles, with jitter. At most
         /// `retry_max`, which it follows when it is not written.
-        retry_initial "retry_initial": Duration as Span<1, YEAR_MS> = Duration::from_secs(1);
+        retry_initial "retry_initial": Duration as Span<1, DAY_MS> = Duration::from_secs(1);
         /// The longest pause.
-        retry_max "retry_max": Duration as Span<1, YEAR_MS> = Duration::from_secs(30);
+        retry_max "retry_max": Duration as Span<1, DAY_MS> = Duration::from_secs(30);
         /// After so long a payload is given up, dropped and counted.
         retry_elapsed "retry_elapsed": Duration as Span<0, YEAR_MS> = Duration::from_secs(300);
     }
@@ -141,7 +144,8 @@ section! {
         path "path": PathBuf as FilePath = PathBuf::new(), required "\"/var/log/pillion/metrics.jsonl\"";
         /// Begin a new file when this one would grow beyond this size; 0 never does.
         rotate_bytes "rotate_bytes": u64 as Bytes<u64, 0, { u64::MAX }> = 100 << 20;
-        /// How many old files stay (`PATH.1` is the youngest).
+        /// How many old files stay. Their names hold the time (UTC) when they became old:
+        /// `NAME-2026-01-31T08-05-09.250.EXTENSION`.
         rotate_keep "rotate_keep": usize as Count<0, 1_000> = 5;
     }
 }

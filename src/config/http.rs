@@ -12,7 +12,7 @@ section! {
         /// Answer `/status`, which names metrics and shows samples of refused messages, to peers other than
         /// loopback.
         status_for_all "status_for_all": bool as Switch = false;
-        /// Open connections; more wait.
+        /// Open connections. One more takes the place of the longest idle, or gets a 503 when none is idle.
         max_connections "max_connections": usize as Count<1, 65_536> = 64;
     }
 }

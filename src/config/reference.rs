@@ -133,6 +133,9 @@ Variables that are read beside these:
 | `PILLION_CONFIG` | the file |
 | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of every context (`env`, `service`, `version`, and a list); a key in `[metrics] tags` wins, and a message's own key wins over both |
 | `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME` | resource attributes: OTLP's resource, `target_info` on `/metrics` |
+
+`DD_ENTITY_ID` says where an application runs. Clients send it as the tag `dd.internal.entity_id`, which is
+taken out of every message: it never becomes a label.
 ";
 
 /// `docs/configuration.md`: all options with type, default, variable and meaning.

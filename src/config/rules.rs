@@ -61,7 +61,7 @@ section! {
         histograms "histograms": Option<HistogramStyle> as Optional<OneOf<Style>> = None, example "\"summary\"";
         /// The help text on `/metrics`.
         help "help": Option<String> as Optional<Text> = None, example "\"Time to answer a request\"";
-        /// The unit on `/metrics` and in OTLP.
+        /// The unit in OTLP, and on `/metrics` in OpenMetrics where the name ends in it.
         unit "unit": Option<String> as Optional<Text> = None, example "\"seconds\"";
     }
 }

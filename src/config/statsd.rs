@@ -18,8 +18,6 @@ section! {
         given {
             /// One per socket address; each has its own limits and statistics.
             listeners: Vec<Listener> = vec![Listener::default()];
-            /// `+n` and `-n` gauges: `true` adds to the kept value (etsy), `false` reads a sign (Datadog).
-            gauge_deltas: bool = true;
         }
         /// Read tags in the name as Influx writes them: `name,tag=value:1|c`.
         influx_tags "influx_tags": bool as Switch = true;
@@ -27,8 +25,9 @@ section! {
         librato_tags "librato_tags": bool as Switch = true;
         /// Read tags in the name as SignalFx writes them: `name[tag=value]:1|c`.
         signalfx_tags "signalfx_tags": bool as Switch = true;
-        /// Make the origin that clients send (`c:`, `e:` and `card:`) tags of a context. Beside one
-        /// application all origins are the same, so it is off.
+        /// Make the origin that clients send tags of a context: `container_id` of `c:`, `kube_container_name`
+        /// and `pod_uid` of `e:`, as many as `card:` asks for. Beside one application all origins are the
+        /// same, so it is off.
         origin "origin": bool as Switch = false;
     }
 }
@@ -127,7 +126,6 @@ pub(super) fn read(table: &Table, load: &mut Load) -> Statsd {
     load.section(&mut statsd, path, table);
     let mut base = Listener::default();
     load.section(&mut base, path, table);
-    statsd.gauge_deltas = base.gauge_deltas;
     statsd.listeners = match table.get("listen") {
         Some(node) => listeners(node, &base, load),
         None => vec![base],

@@ -4,6 +4,7 @@
 //! lock between slices.
 
 use super::control::Control;
+use super::limits::OVERFLOW_TAG;
 use super::registry::{Options, Pushing, Registry};
 use super::rules::Rules;
 use super::series::{Series, Snapshot};
@@ -14,7 +15,6 @@ use crate::statsd::{Dialect, FormLimits, Note};
 use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -40,7 +40,6 @@ pub(super) struct Inner {
     pub(super) notes: mpsc::Sender<Note>,
     shards: Mutex<Vec<Arc<Control>>>,
     resource: Arc<[(String, String)]>,
-    flushes: AtomicU64,
 }
 
 impl Aggregator {
@@ -64,6 +63,7 @@ impl Aggregator {
             summary_window_ns: metrics.summary_window.as_nanos() as u64,
             set_exact: metrics.set_exact,
             timestamped_limit: metrics.timestamped_limit,
+            overflow_tags: overflow_tags(&metrics.tags),
             pushing,
         };
         let registry = Registry::new(options, rules.treatments().into(), key, now_ns);
@@ -82,7 +82,6 @@ impl Aggregator {
             notes,
             shards: Mutex::new(Vec::new()),
             resource: resource(config),
-            flushes: AtomicU64::new(0),
         }))
     }
 
@@ -116,9 +115,9 @@ impl Aggregator {
             }
             tokio::task::yield_now().await;
         }
-        self.lock().end_close(closing, &mut series);
+        let evictable = closing.evictable();
+        self.lock().end_close(evictable, &mut series);
         part(&mut series);
-        self.0.flushes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Asks every intake thread to read what is left, hand over and end.
@@ -138,11 +137,6 @@ impl Aggregator {
         &self.0.resource
     }
 
-    /// Windows closed so far.
-    pub fn flushes(&self) -> u64 {
-        self.0.flushes.load(Ordering::Relaxed)
-    }
-
     /// The registry, for a short look: intake threads may be waiting.
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.registry.lock()
@@ -154,8 +148,9 @@ impl Aggregator {
             shards.retain(|control| !control.is_finished());
             shards.iter().map(|control| (Arc::clone(control), control.ask(window_closed))).collect()
         };
+        let deadline = tokio::time::Instant::now() + HAND_OVER_TIME;
         for (control, number) in asked {
-            if tokio::time::timeout(HAND_OVER_TIME, control.wait(number)).await.is_err() {
+            if tokio::time::timeout_at(deadline, control.wait(number)).await.is_err() {
                 tracing::warn!("an intake thread has not handed over within {HAND_OVER_TIME:?}");
             }
         }
@@ -167,6 +162,14 @@ impl Inner {
     pub(super) fn has_several_shards(&self) -> bool {
         self.shards.lock().len() > 1
     }
+}
+
+/// Sorted, like the tags of any key.
+fn overflow_tags(global: &[String]) -> String {
+    let mut tags: Vec<&str> = global.iter().map(String::as_str).chain([OVERFLOW_TAG]).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags.join("\n")
 }
 
 /// The facts about this process that push backends put into their resource.

@@ -37,6 +37,13 @@ pub(super) const HIDDEN: u8 = 4;
 /// The number is free, or waits to be.
 pub(super) const GONE: u8 = 8;
 
+impl Context {
+    /// When it began, in Unix nanoseconds.
+    pub(super) fn start_ns(&self) -> u64 {
+        u64::from(self.start_s) * 1_000_000_000
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Contexts {
     key: u64,
@@ -44,7 +51,8 @@ pub(super) struct Contexts {
     table: HashTable<u32>,
     all: Vec<Context>,
     hashes: Vec<u32>,
-    /// How many shards hold a slot for the context; only those without may go.
+    /// How many shards hold a slot for the context; only those without may go. 255 stands for "many" and
+    /// never falls: such a context stays, which costs memory but no sums.
     holders: Vec<u8>,
     /// The order in which contexts came into sight, less `born_base`.
     born: Vec<u32>,
@@ -58,10 +66,11 @@ pub(super) struct Contexts {
 const _: () = assert!(size_of::<Context>() == 24);
 
 impl Contexts {
-    pub(super) fn new(key: u64) -> Self {
+    /// `exact_names`: see `Records::new`.
+    pub(super) fn new(key: u64, exact_names: bool) -> Self {
         Contexts {
             key,
-            records: Records::new(key),
+            records: Records::new(key, exact_names),
             table: HashTable::new(),
             all: Vec::new(),
             hashes: Vec::new(),
@@ -170,11 +179,13 @@ impl Contexts {
     }
 
     pub(super) fn hold(&mut self, id: ContextId) {
-        self.holders[id as usize] += 1;
+        let holders = &mut self.holders[id as usize];
+        *holders = holders.saturating_add(1);
     }
 
     pub(super) fn let_go(&mut self, id: ContextId) {
-        self.holders[id as usize] -= 1;
+        let holders = &mut self.holders[id as usize];
+        *holders -= u8::from(*holders < u8::MAX);
     }
 
     pub(super) fn is_held(&self, id: ContextId) -> bool {

@@ -98,10 +98,10 @@ impl DistributionState {
         Some(Distribution { delta: std::mem::take(&mut unsent.delta), total, buckets })
     }
 
-    /// Opens the next part of a summary's window and forgets the oldest.
-    pub(super) fn slide(&mut self) {
+    /// Opens the next of the `parts` of a summary's window and forgets the oldest.
+    pub(super) fn slide(&mut self, parts: usize) {
         let Some(window) = &mut self.window else { return };
-        window.open = (window.open + 1) % WINDOW_PARTS;
+        window.open = (window.open + 1) % parts.clamp(1, WINDOW_PARTS);
         window.parts[window.open].clear();
         window.merged.clear();
         for part in &window.parts {

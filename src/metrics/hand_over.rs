@@ -32,7 +32,7 @@ impl Shard {
                     return false;
                 }
                 let windows = self.control.windows();
-                let step = self.aggregator.expiry_windows.div_ceil(OLDEST).max(1);
+                let (step, _) = ageing(self.aggregator.expiry_windows);
                 self.hand_over.ages =
                     windows != self.hand_over.windows && windows.is_multiple_of(u64::from(step));
                 self.hand_over.windows = windows;
@@ -103,7 +103,7 @@ impl Shard {
     /// Hands over some slots from `from` on; gives where to go on.
     fn step(&mut self, from: usize) -> Option<usize> {
         let end = self.slots.len().min(from + STEP_SLOTS);
-        let oldest = self.aggregator.expiry_windows.min(OLDEST) as u8;
+        let (_, oldest) = ageing(self.aggregator.expiry_windows);
         let mut registry = self.aggregator.registry.lock();
         let mut handed = 0;
         let mut at = from;
@@ -149,11 +149,34 @@ impl Shard {
     fn end_hand_over(&mut self, number: u64) {
         self.hand_over.running = None;
         self.hand_over.done = number;
-        if self.retired > SWEEP_AT.max(self.slots.len() / 4) {
+        let many_retired = self.retired > SWEEP_AT.max(self.slots.len() / 4);
+        // Once in a window at most: a sweep looks at every form.
+        if many_retired || (self.hand_over.ages && self.ruled_out_is_full()) {
             self.sweep();
         }
         self.tally.forms.set(self.forms.len() as u64);
         self.top.empty_into(&mut self.aggregator.registry.lock().top);
         self.control.finish_hand_over(number);
+    }
+}
+
+/// Windows for each step of an idle slot's age, and the age that it may reach.
+fn ageing(expiry_windows: u32) -> (u32, u8) {
+    let step = expiry_windows.div_ceil(OLDEST).max(1);
+    (step, expiry_windows.div_ceil(step) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_slot_goes_soon_after_expiry_and_never_before() {
+        for windows in (1..3_000).chain([31_536_000]) {
+            let (step, oldest) = ageing(windows);
+            assert!(u32::from(oldest) <= OLDEST);
+            let stays = u32::from(oldest) * step;
+            assert!(stays >= windows && stays < windows + step, "{windows}: {step} {oldest}");
+        }
     }
 }

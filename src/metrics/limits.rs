@@ -7,6 +7,7 @@
 use super::context::{Context, ContextId, GONE, HIDDEN, OVERFLOW};
 use super::records::Address;
 use super::registry::Registry;
+use super::window::EVICTABLE_SHARE;
 use crate::statsd::Kind;
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ pub(super) enum Resolved {
 #[derive(Debug, Default)]
 pub(super) struct Overflow {
     series: usize,
+    /// Overflow series of their own, by name.
+    own: BTreeMap<Box<str>, usize>,
     /// Messages folded, by name; at most `OVERFLOW_NAMES`.
     names: BTreeMap<Box<str>, u64>,
     others: u64,
@@ -53,6 +56,18 @@ impl Overflow {
     }
 }
 
+/// What the names beyond the list fold into, by type.
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "counters",
+        Kind::Gauge => "gauges",
+        Kind::Timer => "timers",
+        Kind::Histogram => "histograms",
+        Kind::Distribution => "distributions",
+        Kind::Set => "sets",
+    }
+}
+
 impl Registry {
     /// Finds or makes the context of a key; over a limit, the series that it folds into.
     pub(super) fn resolve(&mut self, key: &str, kind: Kind, treatment: u16, now_s: u32) -> Resolved {
@@ -60,7 +75,7 @@ impl Registry {
             return Resolved::Context(id);
         }
         let name = key.split('\n').next().unwrap_or_default();
-        if self.contexts.sharing_name(name) as usize >= self.options.name_limit || !self.make_room() {
+        if self.is_full(name) || !self.make_room() {
             return self.fold(name, kind, now_s);
         }
         match self.create(key, kind, treatment, now_s, 0) {
@@ -74,16 +89,30 @@ impl Registry {
         let context = *self.contexts.at(id);
         self.contexts.remove(id);
         self.drop_state(context);
-        if self.pins > 0 {
-            self.limbo.push(id);
-        } else {
+        if !self.limbo.take(id, self.contexts.next_born()) {
             self.contexts.bury(id);
         }
+    }
+
+    /// Whether a context may go now: what pages still read must not grow without end.
+    pub(super) fn may_remove(&self) -> bool {
+        self.limbo.len() < self.options.context_limit / EVICTABLE_SHARE + 1_024
+    }
+
+    /// Whether a name has as many contexts as it may; its overflow series are none of them.
+    fn is_full(&self, name: &str) -> bool {
+        let sharing = self.contexts.sharing_name(name) as usize;
+        let limit = self.options.name_limit;
+        let overflow = || self.overflow.own.get(name).copied().unwrap_or_default();
+        sharing >= limit && sharing - overflow().min(sharing) >= limit
     }
 
     /// Whether there is room for one more, making it where somebody is idle.
     fn make_room(&mut self) -> bool {
         while self.contexts.live() >= self.options.context_limit {
+            if !self.may_remove() {
+                return false;
+            }
             let Some(id) = self.evictable.pop() else { return false };
             let idle = self.contexts.get(id).is_some_and(|c| self.is_idle(c)) && !self.contexts.is_held(id);
             if idle {
@@ -101,18 +130,22 @@ impl Registry {
 
     fn fold(&mut self, name: &str, kind: Kind, now_s: u32) -> Resolved {
         self.overflow.count(name);
-        let own = format!("{name}\n{OVERFLOW_TAG}");
-        let shared = format!("pillion.overflow.{}\n{OVERFLOW_TAG}", kind.symbol());
+        let tags = &self.options.overflow_tags;
+        let own = format!("{name}\n{tags}");
         if let Some(id) = self.contexts.find(&own, kind) {
             return Resolved::Folded(id);
         }
-        let key = if self.overflow.series < OVERFLOW_NAMES { own } else { shared };
+        let is_own = self.overflow.series < OVERFLOW_NAMES;
+        let key = if is_own { own } else { format!("pillion.overflow.{}\n{tags}", plural(kind)) };
         if let Some(id) = self.contexts.find(&key, kind) {
             return Resolved::Folded(id);
         }
         match self.create(&key, kind, DEFAULT_TREATMENT, now_s, OVERFLOW) {
             Some(id) => {
                 self.overflow.series += 1;
+                if is_own {
+                    *self.overflow.own.entry(name.into()).or_default() += 1;
+                }
                 Resolved::Folded(id)
             }
             None => Resolved::NoRoom,

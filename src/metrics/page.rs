@@ -1,35 +1,69 @@
 //! How the `/metrics` page reads the registry: by context number, in slices, one hold of the lock each.
 //!
 //! A page pins the registry while it is made: numbers of contexts that go meanwhile are not given to
-//! others until it ends, so a number always means one context or none.
+//! others until it ends, so a number always means one context or none. Pages may overlap for ever: what
+//! waits only for pages that have ended must not wait for later ones, too.
 
 use super::aggregator::Aggregator;
 use super::context::{ContextId, HIDDEN};
 use super::registry::Registry;
 use super::series::{Key, PageSeries, PageValue};
 use crate::statsd::Kind;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// Contexts looked at for births under one hold of the lock.
 const BIRTHS_SLICE: u32 = 16_384;
+/// Contexts buried under one hold of the lock.
+const BURIED_SLICE: usize = 1_024;
+
+/// Contexts that are gone but may still be named by pages under way.
+#[derive(Debug, Default)]
+pub(super) struct Limbo {
+    /// The pages under way by what was next to be born at their begin, ascending.
+    pages: Vec<u64>,
+    /// What is gone, with what was next to be born then, ascending.
+    gone: VecDeque<(u64, ContextId)>,
+}
+
+impl Limbo {
+    /// Takes a removed context when a page may name it; says whether it did.
+    pub(super) fn take(&mut self, id: ContextId, next_born: u64) -> bool {
+        let is_read = !self.pages.is_empty();
+        if is_read {
+            self.gone.push_back((next_born, id));
+        }
+        is_read
+    }
+
+    /// A context that no page under way can name any more.
+    fn release(&mut self) -> Option<ContextId> {
+        let oldest = self.pages.first().copied().unwrap_or(u64::MAX);
+        self.gone.pop_front_if(|(born, _)| *born < oldest).map(|(_, id)| id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.gone.len()
+    }
+}
 
 impl Aggregator {
     /// Keeps every number readable until `unpin`. Returns what `PageSeries::born` will be for the next
-    /// series.
+    /// series, which is also the name of this pin.
     pub fn pin(&self) -> u64 {
         let mut registry = self.lock();
-        registry.pins += 1;
-        registry.contexts.next_born()
+        let pin = registry.contexts.next_born();
+        registry.limbo.pages.push(pin);
+        pin
     }
 
-    pub fn unpin(&self) {
+    pub fn unpin(&self, pin: u64) {
         let mut registry = self.lock();
-        registry.pins = registry.pins.saturating_sub(1);
-        if registry.pins == 0 {
-            for id in std::mem::take(&mut registry.limbo) {
-                registry.contexts.bury(id);
-            }
+        if let Ok(at) = registry.limbo.pages.binary_search(&pin) {
+            registry.limbo.pages.remove(at);
         }
+        drop(registry);
+        while self.lock().bury_some() {}
     }
 
     /// Appends the series in sight that were born inside `born`, among a slice of the numbers from
@@ -57,6 +91,15 @@ impl Aggregator {
 }
 
 impl Registry {
+    /// Gives back a slice of the numbers that pages waited for; `true` when there may be more.
+    fn bury_some(&mut self) -> bool {
+        for _ in 0..BURIED_SLICE {
+            let Some(id) = self.limbo.release() else { return false };
+            self.contexts.bury(id);
+        }
+        true
+    }
+
     fn read(
         &self,
         id: ContextId,
@@ -92,7 +135,7 @@ impl Registry {
                 key: Key(key),
                 kind: context.kind,
                 treatment: &self.treatments[context.treatment as usize],
-                start_ns: u64::from(context.start_s) * 1_000_000_000,
+                start_ns: context.start_ns(),
                 value,
             }),
         );

@@ -5,6 +5,7 @@
 //! holes; a chunk with no live byte is freed, and `worth_compacting` says when its owner should move
 //! the rest together. Nothing here knows what a context is worth or when it goes.
 
+use super::series::Key;
 use super::strings::{Kept, Strings};
 
 /// Bytes of a chunk; a record never spans two. Fixed by the width of an address.
@@ -37,9 +38,10 @@ struct Chunk {
 }
 
 impl Records {
-    pub(super) fn new(key: u64) -> Self {
+    /// `exact_names`: contexts of a name are counted exactly (see `Strings::counting`).
+    pub(super) fn new(key: u64, exact_names: bool) -> Self {
         Records {
-            names: Strings::new(key),
+            names: Strings::counting(key, exact_names),
             tags: Strings::new(key ^ 1),
             chunks: Vec::new(),
             open: 0,
@@ -52,14 +54,16 @@ impl Records {
     pub(super) fn store(&mut self, key: &str) -> Option<Address> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        let mut parts = key.split('\n');
-        let name = parts.next().unwrap_or_default();
-        write_part(&mut scratch, name, self.names.keep(name));
-        let tags = parts.clone().count() as u32;
-        write_number(&mut scratch, tags);
-        for tag in parts {
+        let key = Key(key);
+        write_part(&mut scratch, key.name(), self.names.keep(key.name()));
+        let count_at = scratch.len();
+        scratch.extend_from_slice(&[0; COUNT_BYTES]);
+        let mut tags = 0_u16;
+        for tag in key.tags() {
             write_part(&mut scratch, tag, self.tags.keep(tag));
+            tags += 1;
         }
+        scratch[count_at..count_at + COUNT_BYTES].copy_from_slice(&tags.to_le_bytes());
         let address = self.append(&scratch);
         if address.is_none() {
             self.let_go(&scratch);
@@ -94,7 +98,7 @@ impl Records {
     pub(super) fn read(&self, address: Address, out: &mut String) {
         let mut at = self.bytes(address);
         out.push_str(read_part(&mut at, &self.names));
-        for _ in 0..read_number(&mut at) {
+        for _ in 0..read_count(&mut at) {
             out.push('\n');
             out.push_str(read_part(&mut at, &self.tags));
         }
@@ -106,16 +110,19 @@ impl Records {
 
     pub(super) fn equals(&self, address: Address, key: &str) -> bool {
         let mut at = self.bytes(address);
-        let mut parts = key.split('\n');
-        if parts.next() != Some(read_part(&mut at, &self.names)) {
-            return false;
-        }
-        for _ in 0..read_number(&mut at) {
-            if parts.next() != Some(read_part(&mut at, &self.tags)) {
+        let mut rest = key.as_bytes();
+        let name = read_part(&mut at, &self.names);
+        let Some(behind) = rest.strip_prefix(name.as_bytes()) else { return false };
+        rest = behind;
+        for _ in 0..read_count(&mut at) {
+            let tag = read_part(&mut at, &self.tags);
+            let Some(behind) = rest.strip_prefix(b"\n").and_then(|rest| rest.strip_prefix(tag.as_bytes()))
+            else {
                 return false;
-            }
+            };
+            rest = behind;
         }
-        parts.next().is_none()
+        rest.is_empty()
     }
 
     /// Contexts that share this name, the rarely wrong count of `Strings`.
@@ -123,7 +130,7 @@ impl Records {
         self.names.owners(name)
     }
 
-    /// Names of at least two contexts, with how many they have.
+    /// Names of at least two contexts (all names when they are counted exactly), with how many they have.
     pub(super) fn shared_names(&self) -> impl Iterator<Item = (&str, u32)> {
         self.names.iter()
     }
@@ -168,7 +175,7 @@ impl Records {
         if let Some(id) = skip_part(&mut at) {
             self.names.release(id);
         }
-        for _ in 0..read_number(&mut at) {
+        for _ in 0..read_count(&mut at) {
             if let Some(id) = skip_part(&mut at) {
                 self.tags.release(id);
             }
@@ -181,8 +188,9 @@ impl Records {
         let chunk = &mut self.chunks[index];
         chunk.live -= length;
         self.live -= length;
-        if chunk.live == 0 && index != self.open {
-            chunk.bytes = Vec::new();
+        if chunk.live == 0 {
+            // The open one begins anew: closed without a live byte, nobody would free it any more.
+            if index == self.open { chunk.bytes.clear() } else { chunk.bytes = Vec::new() }
         }
     }
 
@@ -197,7 +205,7 @@ impl Records {
         let all = self.bytes(address);
         let mut at = all;
         skip_part(&mut at);
-        for _ in 0..read_number(&mut at) {
+        for _ in 0..read_count(&mut at) {
             skip_part(&mut at);
         }
         all.len() - at.len()
@@ -216,6 +224,15 @@ impl Address {
     fn split(self) -> (usize, usize) {
         ((self.0 >> CHUNK_BITS) as usize, self.0 as usize & (CHUNK_BYTES - 1))
     }
+}
+
+/// The number of tags stands before them in this many bytes.
+const COUNT_BYTES: usize = size_of::<u16>();
+
+fn read_count(at: &mut &[u8]) -> u16 {
+    let (count, rest) = at.split_at(COUNT_BYTES);
+    *at = rest;
+    u16::from_le_bytes([count[0], count[1]])
 }
 
 fn write_number(out: &mut Vec<u8>, mut n: u32) {
@@ -283,7 +300,7 @@ mod tests {
 
     #[test]
     fn keys_come_back_as_they_went_in() {
-        let mut records = Records::new(1);
+        let mut records = Records::new(1, false);
         let keys: Vec<String> = (0..3_000)
             .map(|n| format!("name{}\nenv:production\nid:{n}\nversion:1.2.3\nbare", n % 7))
             .chain(["alone".to_owned(), "n\n".to_owned() + &"x".repeat(5_000)])
@@ -303,8 +320,19 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_that_empties_itself_while_open_is_not_lost() {
+        let mut records = Records::new(1, false);
+        for n in 0..50_000 {
+            let address = records.store(&format!("{n:0>200}")).unwrap();
+            records.remove(address);
+        }
+        let held: usize = records.chunks.iter().map(|c| c.bytes.capacity()).sum();
+        assert_eq!((records.live, held), (0, CHUNK_BYTES));
+    }
+
+    #[test]
     fn holes_are_given_back() {
-        let mut records = Records::new(1);
+        let mut records = Records::new(1, false);
         let addresses: Vec<Address> =
             (0..60_000).map(|n| records.store(&format!("{n:0>200}")).unwrap()).collect();
         let mut kept: Vec<(usize, Address)> = Vec::new();

@@ -6,14 +6,18 @@
 //! live, fold or go is decided in `limits`. Next: `crate::deliver`.
 
 use super::context::{Context, ContextId, Contexts, HIDDEN, NEGATIVE};
-use super::distribution::DistributionState;
+use super::distribution::{DistributionState, WINDOW_PARTS};
 use super::limits::Overflow;
+use super::page::Limbo;
 use super::series::{Series, Treatment};
 use super::set::Set;
 use super::top::Top;
 use crate::statsd::Kind;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Below this limit of contexts for each name, one more or less is noticed.
+const EXACT_NAMES_BELOW: usize = 1_000;
 
 /// What push backends need of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -37,7 +41,20 @@ pub(super) struct Options {
     pub(super) summary_window_ns: u64,
     pub(super) set_exact: usize,
     pub(super) timestamped_limit: usize,
+    /// The tags of an overflow series as they stand in a key: its mark and the global ones.
+    pub(super) overflow_tags: String,
     pub(super) pushing: Pushing,
+}
+
+impl Options {
+    /// The parts of a summary's sliding window, and the flush windows in each: what is shown reaches back
+    /// over all parts, of which the newest is not full yet.
+    pub(super) fn summary_parts(&self) -> (usize, u64) {
+        let windows = self.summary_window_ns.div_ceil(self.window_ns.max(1));
+        // Never one alone: a page right behind the window's end would show nothing.
+        let parts = windows.clamp(2, WINDOW_PARTS as u64);
+        (parts as usize, windows.div_ceil(parts))
+    }
 }
 
 #[derive(Debug)]
@@ -54,14 +71,14 @@ pub struct Registry {
     /// The window that is open, counted from the start, and when it began.
     pub(super) window: u32,
     pub(super) window_start_ns: u64,
-    /// When each gauge's value was received in this window: only with several shards.
+    /// When each gauge's value was received, of those handed over in this window and in the one before: only
+    /// with several shards.
     pub(super) gauge_times: HashMap<ContextId, u64>,
+    pub(super) gauge_times_before: HashMap<ContextId, u64>,
     /// Idle contexts that nobody holds, the longest idle last.
     pub(super) evictable: Vec<ContextId>,
     pub(super) overflow: Overflow,
-    /// Pages being read: while there are any, removed contexts are not buried.
-    pub(super) pins: usize,
-    pub(super) limbo: Vec<ContextId>,
+    pub(super) limbo: Limbo,
     pub(super) top: Top,
     pub(super) created: u64,
     pub(super) evicted: u64,
@@ -86,9 +103,10 @@ pub(super) enum GaugeChange {
 
 impl Registry {
     pub(super) fn new(options: Options, treatments: Arc<[Arc<Treatment>]>, key: u64, now_ns: u64) -> Self {
+        let contexts = Contexts::new(key, options.name_limit < EXACT_NAMES_BELOW);
         Registry {
             options,
-            contexts: Contexts::new(key),
+            contexts,
             treatments,
             distributions: Slab::default(),
             sets: Slab::default(),
@@ -97,10 +115,10 @@ impl Registry {
             window: 1,
             window_start_ns: now_ns,
             gauge_times: HashMap::new(),
+            gauge_times_before: HashMap::new(),
             evictable: Vec::new(),
             overflow: Overflow::default(),
-            pins: 0,
-            limbo: Vec::new(),
+            limbo: Limbo::default(),
             top: Top::default(),
             created: 0,
             evicted: 0,
@@ -110,7 +128,7 @@ impl Registry {
 
     pub(super) fn add_counter(&mut self, id: ContextId, delta: f64, negative: bool) {
         let context = self.touch(id);
-        context.bits = (f64::from_bits(context.bits) + delta).to_bits();
+        context.bits = finite(f64::from_bits(context.bits) + finite(delta)).to_bits();
         if negative {
             context.flags |= NEGATIVE;
         }
@@ -120,8 +138,11 @@ impl Registry {
         if let GaugeChange::Absolute { time_ns, .. } = change
             && several_shards
         {
-            let last = self.gauge_times.entry(id).or_default();
-            if *last > time_ns {
+            let before = self.gauge_times_before.get(&id).copied().unwrap_or_default();
+            let last = self.gauge_times.entry(id).or_insert(before);
+            // A hand-over is never this late: the clock was set back.
+            let longest_ns = 2 * self.options.window_ns;
+            if *last > time_ns && *last - time_ns <= longest_ns {
                 self.touch(id);
                 return;
             }
@@ -129,8 +150,8 @@ impl Registry {
         }
         let context = self.touch(id);
         context.bits = match change {
-            GaugeChange::Absolute { value, .. } => value,
-            GaugeChange::Delta(delta) => f64::from_bits(context.bits) + delta,
+            GaugeChange::Absolute { value, .. } => finite(value),
+            GaugeChange::Delta(delta) => finite(f64::from_bits(context.bits) + finite(delta)),
         }
         .to_bits();
     }
@@ -201,6 +222,12 @@ impl Registry {
     }
 }
 
+/// Finite values may add up to more than a number can be: the sum stays at its end instead of becoming
+/// infinite, and later not a number.
+fn finite(sum: f64) -> f64 {
+    if sum.is_nan() { 0.0 } else { sum.clamp(f64::MIN, f64::MAX) }
+}
+
 /// Values under small numbers that are used again.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
@@ -235,5 +262,35 @@ impl<T> Slab<T> {
     pub(super) fn remove(&mut self, at: u64) {
         self.places[at as usize] = None;
         self.free.push(at as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_looks_back_as_far_as_asked() {
+        for (summary, window, parts) in [
+            (300, 10, (5, 6)),
+            (75, 10, (5, 2)),
+            (50, 10, (5, 1)),
+            (30, 10, (3, 1)),
+            (10, 10, (2, 1)),
+            (1, 60, (2, 1)),
+        ] {
+            let options = Options {
+                context_limit: 1,
+                name_limit: 1,
+                expiry_windows: 1,
+                window_ns: window,
+                summary_window_ns: summary,
+                set_exact: 1,
+                timestamped_limit: 1,
+                overflow_tags: String::new(),
+                pushing: Pushing::Nothing,
+            };
+            assert_eq!(options.summary_parts(), parts, "{summary} in windows of {window}");
+        }
     }
 }

@@ -13,8 +13,14 @@ use super::shard::{FREE, NO_SLOT, RETIRED, Shard, Slot};
 use crate::statsd::{CheckRef, EventRef, Kind, Metric, Note, Reject, form};
 use std::sync::Arc;
 
-/// Forms that rules drop, kept at most; beyond, all of them are forgotten.
+/// Forms that rules drop, remembered at most, and the share of all forms that they may be: those of living
+/// contexts must find room.
 const RULED_OUT_FORMS: usize = 65_536;
+const RULED_OUT_SHARE: usize = 4;
+
+/// Forms of one context that may always be remembered. More are when the table is less than half full: an app
+/// that writes its tags in ever other orders must leave room for its neighbours.
+const FORMS_OF_ONE: u8 = 64;
 
 /// Why a message has no context.
 enum Without {
@@ -53,6 +59,11 @@ impl Shard {
                 return None;
             }
         };
+        if metric.check_values().is_err() {
+            // Before a context is made that nobody would ever see.
+            self.tally.reject(Reject::BadValue, metric.values, now_ns);
+            return None;
+        }
         let now_s = (now_ns / 1_000_000_000) as u32;
         let mut registry = self.aggregator.registry.lock();
         let (id, folded) = match registry.resolve(&self.key, kind, treatment, now_s) {
@@ -69,10 +80,13 @@ impl Shard {
             registry.contexts.hold(id);
         }
         drop(registry);
-        let slot = if known == NO_SLOT { self.new_slot(id, kind, old) } else { known };
+        // The forms that lead to a retired slot are those of its own context: an overflow series must not
+        // move in under them.
+        let retired = old.filter(|at| !folded && *at != RULED_OUT);
+        let slot = if known == NO_SLOT { self.new_slot(id, kind, retired) } else { known };
         if folded {
             self.tally.folded.add(1);
-        } else if !self.forms.insert(hash, slot) {
+        } else if !self.remember(hash, slot) {
             self.tally.forms_refused.add(1);
         }
         self.several = self.aggregator.has_several_shards();
@@ -93,11 +107,13 @@ impl Shard {
                 return false;
             }
         };
-        if metric.check_values().is_err() {
+        let numbers = || metric.numbers().flatten().map(|number| number.value);
+        // Finite values may add up to more than a number can be.
+        let adds_up = || kind != Kind::Counter || numbers().sum::<f64>().is_finite();
+        if metric.check_values().is_err() || !adds_up() {
             self.tally.reject(Reject::BadValue, metric.values, now_ns);
             return false;
         }
-        let numbers = || metric.numbers().flatten().map(|number| number.value);
         let value = match kind {
             Kind::Counter => {
                 let delta = numbers().sum();
@@ -162,10 +178,9 @@ impl Shard {
         }
     }
 
-    /// A slot for a context that has none here; the retired one that a form led to, if it did.
-    fn new_slot(&mut self, id: ContextId, kind: Kind, old: Option<Target>) -> u32 {
-        let slot = Slot { value: 0.0, id, kind, flags: 0, idle: 0 };
-        let retired = old.filter(|at| *at != RULED_OUT);
+    /// A slot for a context that has none here: the retired one that its form leads to, when there is one.
+    fn new_slot(&mut self, id: ContextId, kind: Kind, retired: Option<u32>) -> u32 {
+        let slot = Slot { value: 0.0, id, kind, flags: 0, idle: 0, forms: 0 };
         let at = match retired {
             Some(at) => {
                 self.retired -= 1;
@@ -190,21 +205,41 @@ impl Shard {
         at
     }
 
-    /// Makes the next message of a dropped form cheap.
-    fn remember_ruled_out(&mut self, hash: FormHash) {
-        if self.ruled_out >= RULED_OUT_FORMS {
-            self.ruled_out = 0;
-            self.forms.retain(|target| (target != RULED_OUT).then_some(target));
+    /// Leads a form to its slot from now on; says whether there was room.
+    fn remember(&mut self, hash: FormHash, at: u32) -> bool {
+        let slot = &mut self.slots[at as usize];
+        if slot.forms >= FORMS_OF_ONE && self.forms.is_half_full() {
+            return false;
         }
-        self.ruled_out += usize::from(self.forms.insert(hash, RULED_OUT));
+        slot.forms = slot.forms.saturating_add(1);
+        self.forms.insert(hash, at)
     }
 
-    /// Forgets the forms of retired slots, so that the slots can be used again.
+    /// Makes the next message of a dropped form cheap. When too many are remembered, those that come anew
+    /// take the slow way, without the lock, until the next sweep.
+    fn remember_ruled_out(&mut self, hash: FormHash) {
+        if !self.ruled_out_is_full() && self.forms.find(hash).is_none() {
+            self.ruled_out += usize::from(self.forms.insert(hash, RULED_OUT));
+        }
+    }
+
+    pub(super) fn ruled_out_is_full(&self) -> bool {
+        self.ruled_out >= RULED_OUT_FORMS.min(self.aggregator.forms_limit / RULED_OUT_SHARE)
+    }
+
+    /// Forgets the forms of retired slots, so that the slots can be used again; the forms that rules drop,
+    /// too, when they are too many.
     pub(super) fn sweep(&mut self) {
         let slots = &self.slots;
-        self.forms.retain(|target| {
-            (target == RULED_OUT || slots[target as usize].flags & RETIRED == 0).then_some(target)
-        });
+        let keeps_ruled_out = !self.ruled_out_is_full();
+        let keep = |target: Target| match target {
+            RULED_OUT => keeps_ruled_out,
+            at => slots[at as usize].flags & RETIRED == 0,
+        };
+        self.forms.retain(|target| keep(target).then_some(target));
+        if !keeps_ruled_out {
+            self.ruled_out = 0;
+        }
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.flags & RETIRED != 0 {
                 slot.flags = FREE;

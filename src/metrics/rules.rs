@@ -16,6 +16,7 @@ pub use error::{Fault, RuleError, RuleErrors};
 
 use super::series::Treatment;
 use crate::statsd::Kind;
+use crate::statsd::form::is_reserved;
 use pattern::Pattern;
 use regex::RegexSet;
 use std::sync::Arc;
@@ -165,11 +166,6 @@ fn is_name(name: &str) -> bool {
     !name.is_empty()
         && !name.contains(|c: char| c.is_control() || matches!(c, '|' | ':'))
         && !is_reserved(name)
-}
-
-/// Names of pillion's own.
-fn is_reserved(name: &str) -> bool {
-    name.strip_prefix("pillion").is_some_and(|rest| rest.starts_with(['_', '.']))
 }
 
 #[cfg(test)]

@@ -23,8 +23,18 @@ impl<'a> Key<'a> {
 
     /// Every tag as it came, `key:value` or bare.
     pub fn tags(self) -> impl Iterator<Item = &'a str> + Clone {
-        let rest = self.0.get(self.name().len() + 1..);
-        rest.into_iter().flat_map(|rest| rest.split('\n'))
+        let mut rest = self.0.get(self.name().len() + 1..);
+        std::iter::from_fn(move || {
+            let all = rest?;
+            // A byte search: every tag of every new context and of every line of a page passes here.
+            match memchr::memchr(b'\n', all.as_bytes()) {
+                Some(at) => {
+                    rest = Some(&all[at + 1..]);
+                    Some(&all[..at])
+                }
+                None => rest.take(),
+            }
+        })
     }
 
     /// Every tag as key and value; a bare tag has none. The value may hold further colons.

@@ -65,6 +65,8 @@ pub(super) struct Slot {
     pub(super) flags: u8,
     /// Hand-overs at a window's end since the last message, in steps of `HandOver::idle_step`.
     pub(super) idle: u8,
+    /// Forms that lead here, as far as they were counted.
+    pub(super) forms: u8,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16);

@@ -11,7 +11,7 @@ mod mapping;
 mod quantile;
 
 pub use bins::BIN_LIMIT;
-pub use exponential::{Buckets, Exponential};
+pub use exponential::{Buckets, Exponential, MAX_SCALE, finest_position};
 pub use mapping::{key_of, value_of};
 
 use bins::Bins;

@@ -7,47 +7,75 @@ use std::collections::HashMap;
 
 /// Names in each list.
 const NAMES: usize = 20;
+/// Names gathered before the largest are chosen from them.
+const SIFTED: usize = 256;
 
-/// See the module comment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ContextStatus {
+/// What costs nothing to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContextCounts {
     pub held: usize,
     pub limit: usize,
-    pub name_limit: usize,
     /// Since the start: made, gone to make room, gone by a TTL.
     pub created: u64,
     pub evicted: u64,
     pub expired: u64,
-    /// Idle contexts that would go if room were needed.
-    pub evictable: usize,
-    /// Names whose new contexts fold, with the messages folded, most first.
-    pub folded: Vec<(String, u64)>,
-    /// Messages folded of names beyond those listed.
+    /// Names whose new contexts fold: all that are remembered, not only those that `ContextStatus` lists.
+    pub names_folded: usize,
+}
+
+/// Counts and lists, for people.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContextStatus {
+    pub counts: ContextCounts,
+    pub name_limit: usize,
+    /// Names whose new contexts fold, those with the most messages folded first.
+    pub folded: Vec<Folded>,
+    /// Messages folded of names that are not listed.
     pub folded_others: u64,
     /// Names with the most contexts.
     pub by_contexts: Vec<(String, u64)>,
     /// Names with the most messages in the last windows, estimated.
     pub by_messages: Vec<(String, u64)>,
-    pub windows_closed: u64,
+}
+
+/// A name whose new contexts fold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    pub name: String,
+    /// Messages folded.
+    pub messages: u64,
+    /// Whether the name has as many contexts as one name may have; else the total was reached.
+    pub name_is_full: bool,
 }
 
 impl Aggregator {
-    /// A short look under the lock.
-    pub fn status(&self) -> ContextStatus {
-        let mut status = self.lock().status();
-        status.windows_closed = self.flushes();
-        status
+    /// For a scrape: no list is made under the lock.
+    pub fn counts(&self) -> ContextCounts {
+        self.lock().counts()
     }
 
-    /// Contexts held, for the gauge.
-    pub fn contexts(&self) -> usize {
-        self.lock().contexts.live()
+    /// Looks at every name under the lock, so not for what happens often.
+    pub fn status(&self) -> ContextStatus {
+        self.lock().status()
     }
 }
 
 impl Registry {
+    fn counts(&self) -> ContextCounts {
+        ContextCounts {
+            held: self.contexts.live(),
+            limit: self.options.context_limit,
+            created: self.created,
+            evicted: self.evicted,
+            expired: self.expired,
+            names_folded: self.overflow.folded().0.len(),
+        }
+    }
+
     fn status(&self) -> ContextStatus {
-        let (folded, folded_others) = self.overflow.folded();
+        let (names, others) = self.overflow.folded();
+        let folded = most(names.iter().map(|(name, n)| (&**name, *n)));
+        let unlisted = |listed: u64| names.values().sum::<u64>() + others - listed;
         let mut by_name: HashMap<&str, u64> = HashMap::new();
         for (id, messages) in self.top.iter() {
             if self.contexts.get(id).is_some_and(|c| c.flags & HIDDEN == 0) {
@@ -55,30 +83,82 @@ impl Registry {
             }
         }
         ContextStatus {
-            held: self.contexts.live(),
-            limit: self.options.context_limit,
+            counts: self.counts(),
             name_limit: self.options.name_limit,
-            created: self.created,
-            evicted: self.evicted,
-            expired: self.expired,
-            evictable: self.evictable.len(),
-            folded: most(folded.iter().map(|(name, n)| (&**name, *n))),
-            folded_others,
+            folded_others: unlisted(folded.iter().map(|(_, n)| n).sum()),
+            folded: folded.into_iter().map(|(name, messages)| self.folded(name, messages)).collect(),
             by_contexts: most(self.contexts.shared_names().map(|(name, n)| (name, u64::from(n)))),
             by_messages: most(by_name.into_iter()),
-            windows_closed: 0,
         }
+    }
+
+    fn folded(&self, name: String, messages: u64) -> Folded {
+        let name_is_full = self.contexts.sharing_name(&name) as usize >= self.options.name_limit;
+        Folded { name, messages, name_is_full }
     }
 }
 
-/// The largest, by number and then by name.
+/// The largest, by number and then by name. There may be a million, and the lock is held: no list of all.
 fn most<'a>(all: impl Iterator<Item = (&'a str, u64)>) -> Vec<(String, u64)> {
-    let mut all: Vec<(&str, u64)> = all.collect();
     let order = |a: &(&str, u64), b: &(&str, u64)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
-    if all.len() > NAMES {
-        all.select_nth_unstable_by(NAMES, order);
-        all.truncate(NAMES);
+    let mut most: Vec<(&str, u64)> = Vec::with_capacity(SIFTED);
+    for one in all {
+        most.push(one);
+        if most.len() == SIFTED {
+            most.select_nth_unstable_by(NAMES, order);
+            most.truncate(NAMES);
+        }
     }
-    all.sort_unstable_by(order);
-    all.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+    most.sort_unstable_by(order);
+    most.truncate(NAMES);
+    most.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::metrics::Pushing;
+    use crate::metrics::rules::Rules;
+    use crate::statsd::Dialect;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_largest_are_found_among_any_number() {
+        for len in [0, 1, NAMES, NAMES + 1, SIFTED, 10 * SIFTED + 7] {
+            let names: Vec<String> = (0..len).map(|n| format!("n{n:04}")).collect();
+            let all = names.iter().enumerate().map(|(n, name)| (name.as_str(), (n * 7_919 % len / 3) as u64));
+            let mut expected: Vec<(String, u64)> =
+                all.clone().map(|(name, n)| (name.to_owned(), n)).collect();
+            expected.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            expected.truncate(NAMES);
+            assert_eq!(most(all), expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_folds_is_named_with_its_limit_and_what_is_not_listed_is_summed() {
+        let mut config = Config::default();
+        (config.metrics.name_limit, config.metrics.context_limit) = (2, 48);
+        let rules = Rules::compile(&config.rules, &config.metrics).unwrap();
+        let (notes, _) = tokio::sync::mpsc::channel(1);
+        let aggregator = Aggregator::new(&config, rules, Pushing::Nothing, notes, 42, 0);
+        let mut shard = aggregator.shard(Arc::default(), Dialect::default()).unwrap();
+        // 24 names use up all contexts; 5 of them go on for 2 messages each, and 25 new ones for 1.
+        let mut lines = Vec::new();
+        for id in 0..2 {
+            lines.extend((0..24).map(|name| format!("full{name}:1|c|#id:{id}")));
+        }
+        lines.extend((0..5).flat_map(|name| [2, 3].map(|id| format!("full{name}:1|c|#id:{id}"))));
+        lines.extend((0..25).map(|name| format!("new{name:02}:1|c")));
+        shard.ingest(lines.iter().map(String::as_bytes), 1);
+        let status = aggregator.status();
+        assert_eq!((status.counts.names_folded, status.folded.len(), status.folded_others), (30, NAMES, 10));
+        let folded =
+            |name: &str, messages, name_is_full| Folded { name: name.into(), messages, name_is_full };
+        assert_eq!(status.folded[..6], {
+            let full = (0..5).map(|name| folded(&format!("full{name}"), 2, true));
+            full.chain([folded("new00", 1, false)]).collect::<Vec<_>>()
+        });
+    }
 }

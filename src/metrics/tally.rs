@@ -56,9 +56,9 @@ pub struct Tally {
     pub oversized: Count,
     /// Frames with an impossible length, and streams cut inside a frame or line.
     pub bad_frames: Count,
-    /// Connections refused because the limit was reached.
-    pub connections_refused: Count,
+    /// Connections accepted, and those refused because the limit was reached.
     pub connections: Count,
+    pub connections_refused: Count,
     /// Datagrams that the kernel dropped because the receive buffer was full.
     pub kernel_dropped: Count,
     /// Receive calls, and how often the thread slept to let datagrams gather.

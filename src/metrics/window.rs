@@ -5,7 +5,6 @@
 //! each context closes its window at the moment its slice is walked.
 
 use super::context::{Context, ContextId, HIDDEN, NEGATIVE, OVERFLOW};
-use super::distribution::WINDOW_PARTS;
 use super::registry::{Pushing, Registry};
 use super::series::{Series, Value};
 use crate::statsd::Kind;
@@ -14,18 +13,29 @@ use std::sync::Arc;
 /// Contexts walked under one hold of the lock.
 const SLICE: u32 = 1_024;
 /// At most this share of the limit is remembered as evictable in one window.
-const EVICTABLE_SHARE: usize = 4;
+pub(super) const EVICTABLE_SHARE: usize = 4;
 
 /// A window that is being closed.
 #[derive(Debug)]
 pub(super) struct Closing {
     pub(super) start_ns: u64,
+    end_ns: u64,
     window: u32,
     next: ContextId,
     slides: bool,
+    /// Parts of a summary's sliding window.
+    parts: usize,
     compacts: bool,
     /// Idle contexts that nobody holds, with the window of their last message.
     idle: Vec<(u32, ContextId)>,
+}
+
+impl Closing {
+    /// Who may go when room is needed, the longest idle last. May be many: not to be called under the lock.
+    pub(super) fn evictable(mut self) -> Vec<ContextId> {
+        self.idle.sort_unstable_by(|a, b| b.cmp(a));
+        self.idle.into_iter().map(|(_, id)| id).collect()
+    }
 }
 
 impl Registry {
@@ -33,18 +43,25 @@ impl Registry {
     pub(super) fn begin_close(&mut self, end_ns: u64) -> Closing {
         let window = self.window;
         self.window += 1;
-        let start_ns = std::mem::replace(&mut self.window_start_ns, end_ns);
+        let mut start_ns = std::mem::replace(&mut self.window_start_ns, end_ns);
+        if start_ns >= end_ns {
+            // The clock was set back.
+            start_ns = end_ns.saturating_sub(self.options.window_ns);
+        }
+        // A hand-over that comes late, into the next window, must not bring back an older value.
+        std::mem::swap(&mut self.gauge_times, &mut self.gauge_times_before);
         self.gauge_times.clear();
         self.evictable.clear();
         self.top.fade();
-        let part_windows =
-            (self.options.summary_window_ns / self.options.window_ns.max(1) / WINDOW_PARTS as u64).max(1);
+        let (parts, part_windows) = self.options.summary_parts();
         Closing {
             start_ns,
+            end_ns,
             window,
             next: 0,
             slides: u64::from(window).is_multiple_of(part_windows),
-            compacts: self.contexts.worth_compacting() && self.pins == 0,
+            parts,
+            compacts: self.contexts.worth_compacting(),
             idle: Vec::new(),
         }
     }
@@ -58,6 +75,7 @@ impl Registry {
                 self.contexts.compact(id);
             }
             if context.flags & HIDDEN == 0 {
+                let context = self.begun_before(id, closing);
                 self.close_context(id, context, closing, out);
             }
             self.age(id, closing);
@@ -66,12 +84,20 @@ impl Registry {
         end < self.contexts.end()
     }
 
-    /// The points with a client timestamp, and the order of those that may go.
-    pub(super) fn end_close(&mut self, mut closing: Closing, out: &mut Vec<Series>) {
+    /// The points with a client timestamp, and those that may go.
+    pub(super) fn end_close(&mut self, evictable: Vec<ContextId>, out: &mut Vec<Series>) {
         out.append(&mut self.points);
-        // The longest idle is taken from the end.
-        closing.idle.sort_unstable_by(|a, b| b.cmp(a));
-        self.evictable = closing.idle.into_iter().map(|(_, id)| id).collect();
+        self.evictable = evictable;
+    }
+
+    /// The context, which did not begin behind the window that shows it, as those would have that came while
+    /// the walk was under way, and all when the clock was set back.
+    fn begun_before(&mut self, id: ContextId, closing: &Closing) -> Context {
+        let context = self.contexts.at(id);
+        if context.start_ns() >= closing.end_ns {
+            context.start_s = (closing.start_ns / 1_000_000_000) as u32;
+        }
+        *context
     }
 
     fn close_context(&mut self, id: ContextId, context: Context, closing: &Closing, out: &mut Vec<Series>) {
@@ -97,7 +123,7 @@ impl Registry {
                 let cumulative = self.options.pushing == Pushing::Cumulative;
                 self.distributions.get_mut(context.bits).and_then(|state| {
                     if closing.slides {
-                        state.slide();
+                        state.slide(closing.parts);
                     }
                     state.take(treatment, cumulative).map(|d| Value::Distribution(Box::new(d)))
                 })
@@ -110,7 +136,7 @@ impl Registry {
                 key: key.into(),
                 kind: context.kind,
                 treatment: Arc::clone(&self.treatments[context.treatment as usize]),
-                start_ns: u64::from(context.start_s) * 1_000_000_000,
+                start_ns: context.start_ns(),
                 time_ns: None,
                 value,
             });
@@ -126,9 +152,10 @@ impl Registry {
         let expired = ttl.is_some_and(|ttl| u128::from(idle_ns) >= ttl.as_nanos())
             && context.last < closing.window
             && context.flags & OVERFLOW == 0;
-        if expired && !held {
+        if expired && !held && self.may_remove() {
             self.remove_context(id);
-            self.expired += 1;
+            // What was hidden before has been counted then.
+            self.expired += u64::from(context.flags & HIDDEN == 0);
         } else if expired && context.flags & HIDDEN == 0 {
             self.hide(id, context);
         } else if !held && self.is_idle(&context) {
@@ -141,7 +168,8 @@ impl Registry {
         }
     }
 
-    /// A shard still holds the context: it goes out of sight and begins anew when touched.
+    /// A shard still holds the context, or pages hold too many others: it goes out of sight and begins anew
+    /// when touched.
     fn hide(&mut self, id: ContextId, context: Context) {
         self.drop_state(context);
         let bits = self.new_state(context.kind, context.treatment);

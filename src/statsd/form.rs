@@ -30,12 +30,16 @@ impl Default for FormLimits {
     }
 }
 
-/// How many of the tags that a client's origin stands for it asks for (`card:`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many of the tags that a client's origin stands for it asks for (`card:`). Ordered: each has the
+/// tags of those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cardinality {
     None,
+    /// `kube_container_name`
     Low,
+    /// `pod_uid`
     Orchestrator,
+    /// `container_id`
     High,
 }
 
@@ -104,10 +108,14 @@ pub fn read_into(
 }
 
 impl Form {
-    /// Adds the tags that the metric's origin stands for, where origin detection is on. What is longer
-    /// than a tag may be is left out with a remark.
+    /// Adds the tags that the metric's origin stands for, where origin detection is on: all, unless the
+    /// client asks for fewer. What is longer than a tag may be is left out with a remark.
     pub fn add_origin(&mut self, metric: &Metric<'_>, limits: &FormLimits) {
-        for tag in origin_tags(metric.local, metric.external) {
+        let most = self.cardinality.unwrap_or(Cardinality::High);
+        for (cardinality, tag) in origin_tags(metric.local, metric.external) {
+            if cardinality > most {
+                continue;
+            }
             if tag.len() <= limits.tag_bytes {
                 self.tags.push(tag);
             } else {
@@ -190,12 +198,14 @@ fn check_name(name: &str, limits: &FormLimits) -> Result<(), Reject> {
         // The colon that ended the name belongs to a field.
         return Err(Reject::NoValue);
     }
-    // Backends make `_` of what their names cannot hold, so `pillion-x` would read as pillion's own, too.
-    let own = name.strip_prefix("pillion");
-    if own.is_some_and(|behind| !behind.starts_with(|next: char| next.is_ascii_alphanumeric())) {
-        return Err(Reject::ReservedName);
-    }
-    Ok(())
+    if is_reserved(name) { Err(Reject::ReservedName) } else { Ok(()) }
+}
+
+/// Names of pillion's own: `pillion`, alone or before anything but a letter or digit. Backends make `_` of
+/// what their names cannot hold, so `pillion-x` would read as one, too.
+pub fn is_reserved(name: &str) -> bool {
+    let behind = name.strip_prefix("pillion");
+    behind.is_some_and(|behind| !behind.starts_with(|next: char| next.is_ascii_alphanumeric()))
 }
 
 /// Tags by which Datadog's clients talk to the agent.

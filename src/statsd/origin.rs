@@ -3,6 +3,7 @@
 //! Read only where origin detection is on, once per form. An inode (`in-`) names a container on its
 //! own host only and is left alone. Nothing here asks a container runtime. Next: `form.rs`.
 
+use super::Cardinality;
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::{map, rest, value};
@@ -10,17 +11,20 @@ use nom::error::Error;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-/// One thing that local or external data says, as a tag's key and value.
-type Fact<'a> = Option<(&'static str, &'a str)>;
+/// One thing that local or external data says, as a tag's key and value, and which clients want it.
+type Fact<'a> = Option<(Cardinality, &'static str, &'a str)>;
 
 /// The tags `container_id`, `kube_container_name` and `pod_uid`, as far as they are known: of `local`
 /// (`ci-<id>`, a bare id, `in-<inode>`, or several with commas) and `external`
 /// (`it-<init?>,cn-<container>,pu-<pod uid>` in any order). What is not UTF-8 or holds control
-/// characters is left out.
-pub fn origin_tags<'a>(local: &'a [u8], external: &'a [u8]) -> impl Iterator<Item = String> + use<'a> {
+/// characters is left out. With each tag the least cardinality that asks for it.
+pub fn origin_tags<'a>(
+    local: &'a [u8],
+    external: &'a [u8],
+) -> impl Iterator<Item = (Cardinality, String)> + use<'a> {
     let locals = items(local).filter_map(|item| read(local_fact, item));
     let externals = items(external).filter_map(|item| read(external_fact, item));
-    locals.chain(externals).map(|(key, value)| format!("{key}:{value}"))
+    locals.chain(externals).map(|(cardinality, key, value)| (cardinality, format!("{key}:{value}")))
 }
 
 fn items(data: &[u8]) -> impl Iterator<Item = &str> {
@@ -30,22 +34,24 @@ fn items(data: &[u8]) -> impl Iterator<Item = &str> {
 
 fn read<'a>(fact: fn(&'a str) -> IResult<&'a str, Fact<'a>>, item: &'a str) -> Fact<'a> {
     let (_, fact) = fact(item).ok()?;
-    fact.filter(|(_, value)| !value.is_empty())
+    fact.filter(|(_, _, value)| !value.is_empty())
 }
 
 fn local_fact(item: &str) -> IResult<&str, Fact<'_>> {
     alt((
         value(None, preceded(tag::<_, _, Error<_>>("in-"), rest)),
-        map(preceded(tag("ci-"), rest), |id| Some(("container_id", id))),
-        map(rest, |id| Some(("container_id", id))),
+        map(preceded(tag("ci-"), rest), |id| Some((Cardinality::High, "container_id", id))),
+        map(rest, |id| Some((Cardinality::High, "container_id", id))),
     ))
     .parse(item)
 }
 
 fn external_fact(item: &str) -> IResult<&str, Fact<'_>> {
     alt((
-        map(preceded(tag::<_, _, Error<_>>("cn-"), rest), |name| Some(("kube_container_name", name))),
-        map(preceded(tag("pu-"), rest), |uid| Some(("pod_uid", uid))),
+        map(preceded(tag::<_, _, Error<_>>("cn-"), rest), |name| {
+            Some((Cardinality::Low, "kube_container_name", name))
+        }),
+        map(preceded(tag("pu-"), rest), |uid| Some((Cardinality::Orchestrator, "pod_uid", uid))),
         value(None, rest),
     ))
     .parse(item)
@@ -69,7 +75,8 @@ mod tests {
             ("ci-1", "pu-75a,zz-1,cn-app", &["container_id:1", "pod_uid:75a", "kube_container_name:app"]),
         ];
         for (local, external, want) in cases {
-            let tags: Vec<_> = origin_tags(local.as_bytes(), external.as_bytes()).collect();
+            let tags: Vec<_> =
+                origin_tags(local.as_bytes(), external.as_bytes()).map(|(_, tag)| tag).collect();
             assert_eq!(tags, want, "c:{local} e:{external}");
         }
         assert_eq!(origin_tags(b"ci-\xff", b"cn-a\x01").count(), 0);

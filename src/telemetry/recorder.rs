@@ -9,7 +9,6 @@ use super::table::{Metric, Type};
 use metrics::Recorder as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// Reads pillion's own metrics; cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,30 +82,6 @@ impl Recorder {
         };
         Metric::ALL.iter().filter_map(family).collect()
     }
-
-    /// The families as Prometheus text 0.0.4.
-    pub fn render(&self) -> String {
-        let mut text = String::new();
-        for Family { metric, samples } in self.families() {
-            let kind = match metric.kind() {
-                Type::Counter => "counter",
-                Type::Gauge => "gauge",
-            };
-            let name = metric.name();
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", metric.help());
-            for OwnSample { labels, value } in samples {
-                text.push_str(name);
-                for (i, (key, value)) in labels.iter().enumerate() {
-                    let before = if i == 0 { '{' } else { ',' };
-                    let _ = write!(text, "{before}{key}=\"{}\"", escape(value));
-                }
-                let end = if labels.is_empty() { "" } else { "}" };
-                let _ = writeln!(text, "{end} {value}");
-            }
-        }
-        text
-    }
 }
 
 /// A metric without labels is on the page from the start, so that `rate()` sees its first step.
@@ -160,8 +135,20 @@ fn read_labels(metric: Metric, mut text: &str) -> Vec<(&'static str, String)> {
     metric.labels().iter().map(|&key| (key, value_of(key))).collect()
 }
 
-fn escape(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+#[cfg(test)]
+impl Recorder {
+    /// Every sample as a line: `name{label="value"} 1`.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let line = |metric: Metric, OwnSample { labels, value }: &OwnSample| {
+            let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}={value:?}")).collect();
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            format!("{}{labels} {value}", metric.name())
+        };
+        let of = |family: &Family| {
+            family.samples.iter().map(|sample| line(family.metric, sample)).collect::<Vec<_>>()
+        };
+        self.families().iter().flat_map(of).collect()
+    }
 }
 
 #[cfg(test)]
@@ -180,20 +167,12 @@ mod tests {
             telemetry::add(Metric::ListenerPackets, &["b"], 2);
             telemetry::add(Metric::ListenerPackets, &["a"], 1);
         });
-        insta::assert_snapshot!(reader.render(), @r##"
-        # HELP pillion_process_cpu_seconds_total Processor time used, user and system, in seconds.
-        # TYPE pillion_process_cpu_seconds_total counter
+        insta::assert_snapshot!(reader.lines().join("\n"), @r##"
         pillion_process_cpu_seconds_total 1.25
-        # HELP pillion_listener_packets_total Datagrams, frames or stream reads received.
-        # TYPE pillion_listener_packets_total counter
         pillion_listener_packets_total{listener="a"} 1
         pillion_listener_packets_total{listener="b"} 2
-        # HELP pillion_listener_rejected_total Messages refused, by reason.
-        # TYPE pillion_listener_rejected_total counter
         pillion_listener_rejected_total{listener="odd \"}, \\path\n",reason="bad_type"} 4
         pillion_listener_rejected_total{listener="udp://[::1]:8125",reason="bad_value"} 3
-        # HELP pillion_contexts Contexts held.
-        # TYPE pillion_contexts gauge
         pillion_contexts 12
         "##);
     }

@@ -51,7 +51,7 @@ table! {
     ListenerValues Counter "pillion_listener_values_total" ["listener"] "Values inside the metric lines taken; a packed line holds several.";
     ListenerEvents Counter "pillion_listener_events_total" ["listener"] "Events received.";
     ListenerChecks Counter "pillion_listener_checks_total" ["listener"] "Service checks received.";
-    ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because more came than are kept for one flush.";
+    ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because too many waited for the backends.";
     ListenerTimestamped Counter "pillion_listener_timestamped_total" ["listener"] "Points that carried a timestamp of their own.";
     ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped because more came than the limit of a flush window.";
     ListenerRuledOut Counter "pillion_listener_ruled_out_total" ["listener"] "Messages that a rule told to drop.";
@@ -132,6 +132,9 @@ mod tests {
                                microseconds nanoseconds minutes hours days kilobytes megabytes gigabytes percent";
                 assert!(!foreign.split(' ').any(|f| f == word), "{name} holds {word}");
             }
+            // In OpenMetrics a counter's family is called by its bare name.
+            let bare = name.strip_suffix("_total");
+            assert!(bare.is_none_or(|bare| Metric::ALL.iter().all(|other| other.name() != bare)), "{name}");
             let help = metric.help();
             assert!(help.len() > 10 && help.ends_with('.'), "{name}: {help}");
             for label in metric.labels() {

@@ -1,7 +1,7 @@
 //! What must hold for any configuration file. Lines `#! NAME=value` are variables of the environment.
 //!
-//! Run by `fuzz/fuzz_targets/config.rs` and, over the mistakes in `tests/config_errors` and their
-//! mutations, by `tests/config_fuzz.rs`.
+//! Run by `fuzz/fuzz_targets/config.rs` and, over its corpus, the mistakes in `tests/config_errors` and
+//! mutations of both, by `tests/config_fuzz.rs`.
 
 use pillion::config::load_text;
 use std::collections::BTreeMap;

@@ -112,7 +112,7 @@ fn assert_form(metric: &Metric<'_>, dialect: Dialect, form: &mut Form) {
     assert_eq!(form::read_into(metric, dialect, &limits, &mut fresh), read);
     assert!(
         origin_tags(metric.local, metric.external)
-            .all(|tag| tag.split_once(':').is_some_and(|(_, value)| !value.is_empty()))
+            .all(|(_, tag)| tag.split_once(':').is_some_and(|(_, value)| !value.is_empty()))
     );
     if read.is_err() {
         return;

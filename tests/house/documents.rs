@@ -1,13 +1,18 @@
-//! Documents name only what exists: every path, every option, every metric of pillion's own.
+//! Documents name only what exists: every path, every option and variable, every metric of pillion's own.
+//! Comments in sources are held to the same for paths.
 
-use super::tree::{File, documents, none, read, root};
-use std::collections::BTreeSet;
+use super::tree::{File, documents, none, read, root, rust};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Endings that make a word a path.
 const ENDINGS: [&str; 12] =
     [".rs", ".toml", ".md", ".js", ".py", ".json", ".lock", ".txt", ".example", ".yml", ".yaml", ".sh"];
 /// Where files appear only after a build.
 const MADE: [&str; 2] = ["target/", "out/"];
+/// Paths in comments that lie elsewhere, or stand for several.
+const FOREIGN: [&str; 2] = ["docs/metric_types.md", "fuzz/corpus/NAME"];
+/// Variables that are no options.
+const VARIABLES: [&str; 3] = ["PILLION_CONFIG", "PILLION_BLESS", "PILLION_BACKENDS_<NAME>_<OPTION>"];
 /// Sections of the configuration.
 const SECTIONS: [&str; 8] =
     ["statsd", "limits", "metrics", "rules", "http", "backends", "telemetry", "shutdown"];
@@ -111,6 +116,68 @@ fn every_option_in_the_documents_exists() {
         }
     }
     none("documents name options that config.toml.example does not hold", &faults);
+}
+
+/// Every `PILLION_…` of a text, code blocks included.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let part = |c: char| c.is_ascii_uppercase() || matches!(c, '_' | '<' | '>');
+    text.split(move |c| !part(c)).filter(|word| word.starts_with("PILLION_") && *word != "PILLION_")
+}
+
+#[test]
+fn every_variable_in_the_documents_exists() {
+    let example = read("config.toml.example");
+    // One name stands for all backends there.
+    let known: BTreeSet<String> = variables(&example)
+        .map(|name| {
+            name.replace("_BACKENDS_OTLP_", "_BACKENDS_<NAME>_")
+                .replace("_BACKENDS_FILE_", "_BACKENDS_<NAME>_")
+        })
+        .chain(VARIABLES.map(ToOwned::to_owned))
+        .chain(["PILLION_BACKENDS_<NAME>_TYPE".to_owned()])
+        .collect();
+    let mut faults = Vec::new();
+    for file in documents() {
+        for name in variables(&file.text).filter(|name| !known.contains(*name)) {
+            faults.push(format!("{}: {name}", file.path));
+        }
+    }
+    none("documents name variables that config.toml.example does not hold", &faults);
+}
+
+#[test]
+fn every_configuration_in_the_documents_loads() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for file in documents() {
+        for block in file.text.split("```toml\n").skip(1) {
+            let text = block.split("```").next().unwrap_or_default();
+            count += 1;
+            if let Err(errors) = pillion::config::load_text(&file.path, text, &BTreeMap::new()) {
+                faults.push(errors.render(false));
+            }
+        }
+    }
+    none("documents show configurations that are refused", &faults);
+    assert!(count > 0, "the README shows one");
+}
+
+/// From the root, from `src`, or from the source's own folder or module.
+#[test]
+fn every_path_in_a_comment_exists() {
+    let mut faults = Vec::new();
+    for file in rust(&["src", "tests", "benches", "fuzz"]) {
+        let lines = file.text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
+        for (at, line) in lines {
+            let named = line.split('`').skip(1).step_by(2).filter(|word| is_path(word));
+            for path in named.filter(|path| path.contains('/') && !FOREIGN.contains(path)) {
+                if !MADE.iter().any(|made| path.starts_with(made)) && !exists(&file, path) {
+                    faults.push(format!("{}:{}: {path}", file.path, at + 1));
+                }
+            }
+        }
+    }
+    none("comments name paths that do not exist", &faults);
 }
 
 #[test]

@@ -22,11 +22,8 @@ use serde::Serialize;
 use tokio::task::{JoinHandle, spawn_blocking};
 use writer::{WriteError, Writer};
 
-pub(super) static DESCRIPTOR: Descriptor = Descriptor {
-    name: "file",
-    about: "OTLP JSON lines to a file or standard output: metrics, events and service checks",
-    signals: &[Signal::Metrics, Signal::Logs],
-};
+pub(super) static DESCRIPTOR: Descriptor =
+    Descriptor { name: "file", signals: &[Signal::Metrics, Signal::Logs] };
 
 /// The file backend.
 #[derive(Debug)]

@@ -23,11 +23,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-pub(super) static DESCRIPTOR: Descriptor = Descriptor {
-    name: "otlp",
-    about: "OTLP over gRPC or HTTP: metrics, and events and service checks as logs",
-    signals: &[Signal::Metrics, Signal::Logs],
-};
+pub(super) static DESCRIPTOR: Descriptor =
+    Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs] };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -4,12 +4,11 @@
 //! γ of the sketch lies between two of the allowed widths, so a bin moves whole to the bucket of the
 //! value that stands for it: counts stay whole and their sum exact.
 
-use crate::metrics::sketch::{Sketch, value_of};
+use crate::metrics::sketch::{self, Sketch, finest_position};
 use std::cmp::Ordering;
-use std::sync::LazyLock;
 
 /// Buckets from one power of two to the next: 2^SCHEMA.
-const SCHEMA: i32 = 5;
+const SCHEMA: i32 = sketch::MAX_SCALE;
 const SCHEMA_COARSEST: i32 = -4;
 /// Prometheus's usual cap on buckets that hold something; with more they get coarser.
 const BUCKETS_LARGEST: usize = 160;
@@ -42,8 +41,8 @@ impl Native {
         for (key, n) in sketch.bins() {
             match key.cmp(&0) {
                 Ordering::Equal => self.zero_count += n,
-                Ordering::Greater => self.positive.push((index(key.unsigned_abs(), shift), n)),
-                Ordering::Less => self.negative.push((index(key.unsigned_abs(), shift), n)),
+                Ordering::Greater => self.positive.push((index(key, shift), n)),
+                Ordering::Less => self.negative.push((index(-key, shift), n)),
             }
         }
         self.negative.reverse();
@@ -75,24 +74,9 @@ pub(super) fn push_spans(buckets: &[(i32, u64)], spans: &mut Vec<Span>, deltas: 
     }
 }
 
-/// From sketch keys to bucket indices: both are logarithms, so one multiplication and no logarithm.
-struct Mapping {
-    /// Buckets from one key to the next.
-    slope: f64,
-    /// The bucket of key 0, were it the logarithm's.
-    offset: f64,
-}
-
-static MAPPING: LazyLock<Mapping> = LazyLock::new(|| {
-    const FAR: i16 = 10_000;
-    let buckets = |key: i16| value_of(key).log2() * f64::from(1 << SCHEMA);
-    let slope = (buckets(FAR) - buckets(1)) / f64::from(FAR - 1);
-    Mapping { slope, offset: buckets(1) - slope }
-});
-
-/// The bucket of the value that stands for the magnitude of a key.
-fn index(key: u16, shift: f64) -> i32 {
-    let exact = f64::from(key).mul_add(MAPPING.slope, MAPPING.offset) - shift;
+/// The bucket of the value that stands for a positive key, moved down by `shift` buckets.
+fn index(key: i16, shift: f64) -> i32 {
+    let exact = finest_position(key) - shift;
     // Upper bounds are inclusive, and 1 must not miss its bucket by the last digit of a logarithm.
     let near = exact.round();
     (if (exact - near).abs() < 1e-6 { near } else { exact.ceil() }) as i32

@@ -13,6 +13,7 @@ use super::plan::{Plan, Planner};
 use super::scribe::Scribe;
 use super::shelf::{Scratch, Shelf};
 use super::source::{Pin, SLICE_LONGEST, Source};
+use crate::telemetry::recorder::Family;
 use crate::telemetry::{self, Metric};
 use bytes::Bytes;
 use flate2::Compression;
@@ -34,8 +35,8 @@ const GZIP_LEVEL: u32 = 1;
 #[derive(Clone, Debug, Default)]
 pub struct PageRequest {
     pub wanted: Negotiated,
-    /// The text of pillion's own metrics, as the recorder renders it.
-    pub own: String,
+    /// pillion's own metrics.
+    pub own: Vec<Family>,
     /// When the scraper stops listening, in Unix nanoseconds.
     pub deadline_ns: Option<u64>,
 }

@@ -17,6 +17,8 @@ const SUFFIXES: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
 const CREATED: &str = "_created";
 /// Names that apps cannot have.
 const RESERVED: &str = "pillion_";
+/// Among them, the series that names share which have no overflow series of their own: apps' values.
+const SHARED_OVERFLOW: &str = "pillion_overflow_";
 
 /// What to write of a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +186,7 @@ impl Planner {
 /// Own families and the names that their samples could have.
 fn is_reserved(plan: &Plan, own: &[OwnFamily]) -> bool {
     let bare = RESERVED.trim_end_matches('_');
-    plan.name.starts_with(RESERVED)
+    (plan.name.starts_with(RESERVED) && !plan.name.starts_with(SHARED_OVERFLOW))
         || (plan.name == bare && !plan.kind.suffixes(true).is_empty())
         || is_own(&plan.name, own)
 }

@@ -5,7 +5,7 @@
 
 use super::family::Type;
 use crate::metrics::series::{PageDistribution, PageSeries, PageValue};
-use crate::metrics::sketch::{Sketch, value_of};
+use crate::metrics::sketch::Sketch;
 use crate::statsd::Kind;
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Summary<'_> {
     pub(super) fn values(&self) -> impl Iterator<Item = (f64, f64)> {
         let once = |(i, q): &(usize, &f64)| (0.0..=1.0).contains(*q) && !self.quantiles[..*i].contains(q);
         self.quantiles.iter().enumerate().filter(once).map(|(_, q)| {
-            let value = self.window.and_then(|window| quantile(window, *q));
+            let value = self.window.and_then(|window| window.quantile(*q));
             (*q, value.map_or(f64::NAN, |value| value / self.scale))
         })
     }
@@ -101,16 +101,4 @@ impl Summary<'_> {
 /// Samples are weighted, so the exact count may have a fraction; lines show whole counts.
 fn whole_count(sketch: &Sketch) -> u64 {
     sketch.bins().map(|(_, n)| n).sum()
-}
-
-/// The value at `q` of all counts, `None` of none.
-fn quantile(sketch: &Sketch, q: f64) -> Option<f64> {
-    let count = whole_count(sketch);
-    let rank = (q * count.checked_sub(1)? as f64).round_ties_even() as u64;
-    let mut seen = 0;
-    let key = sketch.bins().find_map(|(key, n)| {
-        seen += n;
-        (seen > rank).then_some(key)
-    })?;
-    Some(value_of(key).max(sketch.min()).min(sketch.max()))
 }

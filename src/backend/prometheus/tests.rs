@@ -6,6 +6,7 @@ use super::*;
 use crate::config::HistogramStyle;
 use crate::metrics::series::Treatment;
 use crate::statsd::Kind;
+use crate::telemetry::recorder::{Family as OwnMetric, OwnSample};
 use std::io::Read as _;
 
 mod conflicts;
@@ -18,8 +19,17 @@ const OPENMETRICS: Negotiated =
 const TEXT: Negotiated =
     Negotiated { format: Format::Text, scheme: Scheme::Underscores, gzip: false, timeout: None };
 
-fn bytes<S: Source>(exposition: &Arc<Exposition<S>>, wanted: Negotiated, own: &str) -> Vec<u8> {
-    let mut page = exposition.page(PageRequest { wanted, own: own.to_owned(), deadline_ns: None });
+fn bytes<S: Source>(exposition: &Arc<Exposition<S>>, wanted: Negotiated) -> Vec<u8> {
+    bytes_beside(exposition, wanted, Vec::new())
+}
+
+/// A page with metrics of pillion's own.
+fn bytes_beside<S: Source>(
+    exposition: &Arc<Exposition<S>>,
+    wanted: Negotiated,
+    own: Vec<OwnMetric>,
+) -> Vec<u8> {
+    let mut page = exposition.page(PageRequest { wanted, own, deadline_ns: None });
     let mut all = Vec::new();
     while let Some(chunk) = page.next_chunk(0) {
         all.extend_from_slice(&chunk.unwrap());
@@ -28,7 +38,7 @@ fn bytes<S: Source>(exposition: &Arc<Exposition<S>>, wanted: Negotiated, own: &s
 }
 
 fn text(exposition: &Arc<Exposition<Rows>>, wanted: Negotiated) -> String {
-    String::from_utf8(bytes(exposition, wanted, "")).unwrap()
+    String::from_utf8(bytes(exposition, wanted)).unwrap()
 }
 
 fn of(rows: impl IntoIterator<Item = Row>) -> Arc<Exposition<Rows>> {

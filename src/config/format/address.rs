@@ -5,6 +5,7 @@ use super::{Format, Shape, quote};
 use crate::config::load::{Load, join};
 use crate::config::node::{Node, Raw};
 use crate::config::{ListenAddress, Secret};
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -220,10 +221,10 @@ impl Format for Endpoint {
         let parsed: Option<Uri> = text.parse().ok();
         let whole = parsed.as_ref().is_some_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
+                && uri.authority().is_some_and(has_host)
                 && uri.query().is_none()
         });
-        if !whole {
+        let (Some((scheme, rest)), true) = (text.split_once("://"), whole) else {
             let bare = !text.contains("://") && format!("http://{text}").parse::<Uri>().is_ok();
             let help = match bare && text.contains(':') && !text.starts_with(':') {
                 true => format!("write the scheme: `\"http://{text}\"`"),
@@ -231,13 +232,19 @@ impl Format for Endpoint {
             };
             load.fault(&node.at, format!("`{path}` must be a URL"), node.found(), help);
             return None;
-        }
-        Some(text.trim_end_matches('/').to_owned())
+        };
+        Some(format!("{}://{}", scheme.to_ascii_lowercase(), rest.trim_end_matches('/')))
     }
 
     fn show(value: &String) -> Option<String> {
         Some(quote(value))
     }
+}
+
+/// A host, and behind it nothing or a port that there is.
+fn has_host(authority: &Authority) -> bool {
+    let host = authority.host();
+    !host.is_empty() && (authority.as_str() == host || authority.port().is_some())
 }
 
 /// The host and port that a checked endpoint leads to.
@@ -397,6 +404,25 @@ mod tests {
             ("zebra", None),
         ] {
             assert_eq!(listen_address(text), Err(hint.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_has_a_scheme_a_host_and_no_port_beyond_the_last() {
+        for (text, read) in [
+            ("http://h", Some("http://h")),
+            ("HTTPS://h:4318/", Some("https://h:4318")),
+            ("http://[::1]:4318/x/", Some("http://[::1]:4318/x")),
+            ("http://h:65536", None),
+            ("http://h:", None),
+            ("http://:4318", None),
+            ("ftp://h", None),
+            ("http://h?x", None),
+        ] {
+            let file = format!("[telemetry.otlp]\nendpoint = '{text}'");
+            let loaded = crate::config::load_text("test.toml", &file, &BTreeMap::new()).ok();
+            let endpoint = loaded.and_then(|loaded| loaded.config.telemetry.otlp).map(|otlp| otlp.endpoint);
+            assert_eq!(endpoint.as_deref(), read, "{text}");
         }
     }
 

@@ -205,7 +205,7 @@ impl Info {
                 self.address,
                 buffer.asked,
                 buffer.bytes / 2,
-                buffer.remedy()
+                buffer.remedy(0).join(", then ")
             ),
             None if options.receive_buffer > 0 => tracing::warn!(
                 "{}: receive_buffer has no effect on a Unix socket: what it holds is bounded by the sender's \

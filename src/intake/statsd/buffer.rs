@@ -5,8 +5,6 @@ use socket2::Socket;
 use std::fs;
 use std::io;
 
-/// Offered when a buffer is to grow; larger ones only when it is this large already.
-const ROOMY: usize = 4 << 20;
 const LIMIT_FILE: &str = "/proc/sys/net/core/rmem_max";
 
 /// A receive buffer, in bytes.
@@ -36,16 +34,40 @@ impl ReceiveBuffer {
         self.bytes / 2 < self.asked
     }
 
-    /// The one thing to change when the buffer turns out too small.
-    pub fn remedy(&self) -> String {
-        let wanted = if self.is_short() { self.asked } else { ROOMY.max(self.bytes.next_power_of_two() * 2) };
-        let sysctl = format!("sysctl -w net.core.rmem_max={wanted}");
-        match (self.is_short(), self.limit.is_some_and(|limit| limit >= wanted)) {
-            (true, _) => sysctl,
-            (false, true) => format!("receive_buffer = {wanted}"),
-            (false, false) => format!("receive_buffer = {wanted}, and on the host: {sysctl}"),
+    /// What to change when the buffer turns out too small: one line, unless the system's limit and the
+    /// option must move together. `burst_bytes` is what the kernel charged for the largest burst known.
+    pub fn remedy(&self, burst_bytes: u64) -> Vec<String> {
+        let option = |bytes| {
+            format!("`receive_buffer = {bytes}` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER={bytes})")
+        };
+        let system = |bytes| format!("`sysctl -w net.core.rmem_max={bytes}`");
+        if self.is_short() {
+            // The option says what is wanted already; only the system must allow it.
+            return vec![system(self.asked)];
+        }
+        let granted = self.bytes / 2;
+        let wanted = wanted(granted, burst_bytes);
+        // As far as the limit goes already, the option alone is the answer.
+        match self.limit.unwrap_or(usize::MAX) {
+            limit if limit >= granted.saturating_mul(2) => vec![option(wanted.min(limit))],
+            _ => vec![system(wanted), option(wanted)],
         }
     }
+}
+
+/// Bytes to ask for: four times what is there, or twice the burst when that is more.
+fn wanted(granted: usize, burst_bytes: u64) -> usize {
+    // Asking is in halves of what is charged, so twice the burst charged is once the burst asked.
+    let for_burst = usize::try_from(burst_bytes).unwrap_or(usize::MAX / 4);
+    granted.saturating_mul(4).max(for_burst).min(1 << 30).next_power_of_two()
+}
+
+/// What the kernel charges for a datagram: its buffer (rounded up to a power of two, with room for headers
+/// and the kernel's own record) and the record that points at it; never under 768 bytes on loopback.
+pub fn true_size(payload: u64) -> u64 {
+    const HEADERS_AND_SHARED_INFO: u64 = 64 + 320;
+    const RECORD: u64 = 256;
+    ((payload + HEADERS_AND_SHARED_INFO).next_power_of_two() + RECORD).max(768)
 }
 
 #[cfg(test)]
@@ -53,12 +75,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_remedy_is_one_line() {
-        let buffer = |asked, bytes, limit| ReceiveBuffer { asked, bytes, limit }.remedy();
-        insta::assert_snapshot!(buffer(0, 212_992, Some(212_992)), @"receive_buffer = 4194304, and on the host: sysctl -w net.core.rmem_max=4194304");
-        insta::assert_snapshot!(buffer(0, 212_992, Some(8 << 20)), @"receive_buffer = 4194304");
-        insta::assert_snapshot!(buffer(1 << 20, 425_984, Some(212_992)), @"sysctl -w net.core.rmem_max=1048576");
-        insta::assert_snapshot!(buffer(4 << 20, 8 << 20, None), @"receive_buffer = 16777216, and on the host: sysctl -w net.core.rmem_max=16777216");
+    fn the_remedy_is_one_line_where_one_is_enough() {
+        let remedy =
+            |asked, bytes, limit, burst| ReceiveBuffer { asked, bytes, limit }.remedy(burst).join(", then ");
+        insta::assert_snapshot!(remedy(0, 212_992, Some(212_992), 0), @"`receive_buffer = 212992` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=212992)");
+        insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 0), @"`receive_buffer = 524288` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=524288)");
+        insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 3_000_000), @"`receive_buffer = 4194304` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=4194304)");
+        insta::assert_snapshot!(remedy(1 << 20, 425_984, Some(212_992), 0), @"`sysctl -w net.core.rmem_max=1048576`");
+        insta::assert_snapshot!(remedy(4 << 20, 8 << 20, Some(4 << 20), 0), @"`sysctl -w net.core.rmem_max=16777216`, then `receive_buffer = 16777216` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=16777216)");
+    }
+
+    #[test]
+    fn small_datagrams_cost_the_kernel_768_bytes() {
+        for (payload, expected) in
+            [(0, 768), (30, 768), (128, 768), (200, 1280), (1432, 2304), (8192, 16_640)]
+        {
+            assert_eq!(true_size(payload), expected, "{payload}");
+        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub struct Loss {
 
 impl Loss {
     /// Which socket, how many, its buffer and what capped it, the burst, and what to change. `total` is
-    /// all that the socket lost. `None` on Unix sockets, which make their senders wait instead.
-    pub(super) fn explain(&self, total: u64, info: &Info) -> Option<String> {
+    /// all that the socket lost, `each` what the kernel charges for a datagram. `None` on Unix sockets,
+    /// which make their senders wait instead.
+    pub(super) fn explain(&self, total: u64, each: u64, info: &Info) -> Option<String> {
         let buffer = info.receive_buffer?;
         Some(format!(
             "{}: the kernel dropped {total} datagrams because the receive buffer was full ({} bytes; \
@@ -28,7 +29,7 @@ impl Loss {
             self.read + self.dropped,
             self.since_ns as f64 / 1e6,
             self.dropped,
-            buffer.remedy(),
+            buffer.remedy((self.read + self.dropped).saturating_mul(each)).join(", then "),
         ))
     }
 }
@@ -44,6 +45,6 @@ mod tests {
         let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: Some(212_992) };
         let info = Info::new(ListenAddress::Udp(([127, 0, 0, 1], 8125).into()), Some(buffer));
         let loss = Loss { time_ns: 5, dropped: 37, read: 219, since_ns: 5_668_606 };
-        insta::assert_snapshot!(loss.explain(1_042, &info).unwrap(), @"udp://127.0.0.1:8125: the kernel dropped 1042 datagrams because the receive buffer was full (212992 bytes; net.core.rmem_max is 212992); the last burst brought 256 datagrams within 5.7 ms, 37 of them found no room; change: receive_buffer = 4194304, and on the host: sysctl -w net.core.rmem_max=4194304");
+        insta::assert_snapshot!(loss.explain(1_042, 2_304, &info).unwrap(), @"udp://127.0.0.1:8125: the kernel dropped 1042 datagrams because the receive buffer was full (212992 bytes; net.core.rmem_max is 212992); the last burst brought 256 datagrams within 5.7 ms, 37 of them found no room; change: `receive_buffer = 212992` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=212992)");
     }
 }

@@ -25,7 +25,7 @@ mod udp;
 mod unix_datagram;
 
 pub use bound::{Bound, Info, bind};
-pub use buffer::ReceiveBuffer;
+pub use buffer::{ReceiveBuffer, true_size};
 pub use error::BindError;
 pub use loss::Loss;
 pub use running::{Running, State, Watch, Worker};

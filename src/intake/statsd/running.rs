@@ -6,6 +6,7 @@
 //! A silent restart would hide that figures are missing.
 
 use super::bound::Info;
+use super::buffer::true_size;
 use super::loss::Loss;
 use super::path::SocketFile;
 use crate::metrics::tally::Tally;
@@ -168,7 +169,8 @@ impl Worker {
 
     /// What the kernel dropped, why, and the one thing to change; `None` while it dropped nothing.
     pub fn explain_loss(&self) -> Option<String> {
-        self.last_loss()?.explain(self.tally.kernel_dropped.get(), &self.info)
+        let size = self.tally.bytes.get().checked_div(self.tally.packets.get()).unwrap_or(0);
+        self.last_loss()?.explain(self.tally.kernel_dropped.get(), true_size(size), &self.info)
     }
 
     /// Keeps a loss that the tally already counts; logs the first, second, fourth, eighth …

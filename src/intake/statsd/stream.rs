@@ -133,7 +133,7 @@ async fn heed<C: Consumer>(wake: &AsyncFd<OwnedFd>, shared: &Shared<C>) {
 
 /// A connection has ended; its panic is the thread's.
 fn close<C: Consumer>(ended: Result<(), JoinError>, shared: &Shared<C>) {
-    shared.count_open(shared.open.get().saturating_sub(1));
+    shared.open.set(shared.open.get().saturating_sub(1));
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
     {
@@ -145,17 +145,15 @@ impl<C: Consumer> Shared<C> {
     /// Whether one more connection may live; counts both answers.
     fn admit(&self) -> bool {
         let open = self.open.get();
+        let consumer = self.consumer.borrow();
+        let tally = consumer.tally();
         if open >= self.limit {
-            self.consumer.borrow().tally().connections_refused.add(1);
+            tally.connections_refused.add(1);
             return false;
         }
-        self.count_open(open + 1);
+        tally.connections.add(1);
+        self.open.set(open + 1);
         true
-    }
-
-    fn count_open(&self, open: u64) {
-        self.open.set(open);
-        self.consumer.borrow().tally().connections.set(open);
     }
 }
 

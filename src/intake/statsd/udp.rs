@@ -31,7 +31,7 @@ pub(super) fn run<C: Consumer>(
 ) {
     // Drops are counted from zero: what was lost between bind and serve is lost as well.
     let losses = Losses { drops: 0, checked_ns: clock(), read: 0 };
-    let mut thread = Thread { drain, pace, consumer, worker, losses, gathered: 0 };
+    let mut thread = Thread { drain, pace, consumer, worker, losses, gathered: 0, gathered_bytes: 0 };
     while !thread.consumer.stopping() {
         let now_ns = clock();
         let full = thread.step(now_ns);
@@ -55,8 +55,9 @@ struct Thread<'w, C> {
     consumer: C,
     worker: &'w Worker,
     losses: Losses,
-    /// Datagrams since the socket was empty last.
+    /// Datagrams and bytes since the socket was empty last.
     gathered: u64,
+    gathered_bytes: u64,
 }
 
 impl<C: Consumer> Thread<'_, C> {
@@ -80,6 +81,7 @@ impl<C: Consumer> Thread<'_, C> {
             tally.oversized.add(batch.oversized as u64);
         }
         self.gathered += batch.datagrams as u64;
+        self.gathered_bytes += batch.bytes as u64;
         self.losses.read += batch.datagrams as u64;
         self.consumer.take(self.drain.packets(), now_ns);
         if now_ns.saturating_sub(self.losses.checked_ns) >= CHECK_NS {
@@ -90,8 +92,9 @@ impl<C: Consumer> Thread<'_, C> {
 
     /// The socket was empty a moment ago: sleeps while more gathers, or until more comes.
     fn rest(&mut self, now_ns: u64, clock: fn() -> u64) {
-        let gathered = std::mem::take(&mut self.gathered);
-        let sleep = self.pace.as_mut().and_then(|pace| pace.emptied(gathered, now_ns));
+        let (datagrams, bytes) = (self.gathered, self.gathered_bytes);
+        (self.gathered, self.gathered_bytes) = (0, 0);
+        let sleep = self.pace.as_mut().and_then(|pace| pace.emptied(datagrams, bytes, now_ns));
         let woken = match sleep {
             Some(sleep) => {
                 self.consumer.tally().waits.add(1);

@@ -56,9 +56,9 @@ fn a_summary_forgets_what_slid_out_of_its_window() {
     let mut state = DistributionState::new(Kind::Histogram, &treatment, false);
     state.insert(Kind::Histogram, &treatment, &[(1.0, 1.0)]);
     for _ in 0..WINDOW_PARTS - 1 {
-        state.slide();
+        state.slide(WINDOW_PARTS);
         assert_eq!(state.page().window.unwrap().count(), 1.0);
     }
-    state.slide();
+    state.slide(WINDOW_PARTS);
     assert_eq!((state.page().window.unwrap().count(), state.page().total.count()), (0.0, 1.0));
 }

@@ -84,7 +84,7 @@ impl Fault {
             Fault::BadName(_) => "write letters, digits, `.`, `_` or `-`",
             Fault::BadTag(_) => "write `key:value` or a bare word",
             Fault::BadTagKey(_) => "write the key alone, without its value",
-            Fault::Reserved(_) => "choose a name that begins with neither `pillion_` nor `pillion.`",
+            Fault::Reserved(_) => "choose a name that does not begin with `pillion`",
             Fault::SetForced => "leave `s` to sets: write one of c, g, ms, h, d, or take the option out",
             Fault::BucketsNotFinite => "write finite upper bounds (+Inf is added), such as [0.1, 0.5, 1.0]",
             Fault::BucketsNotAscending(_) => "write each bound once, the smallest first",

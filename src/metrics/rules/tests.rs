@@ -54,6 +54,7 @@ fn the_first_match_decides() {
         ("xhttp.200.get", "xhttp.200.get "),
         ("empty.", "empty. "),
         ("own.pillion_x", "own.pillion_x "),
+        ("own.pillion-x", "own.pillion-x "),
     ] {
         assert_eq!(applied(&rules, name, &[]), expected, "{name}");
     }
@@ -213,7 +214,7 @@ fn every_mistake_is_told_with_what_to_write_instead() {
     let errors = Rules::compile(&wrong_rules(), &metrics).unwrap_err();
     assert_eq!(errors.0[3].rule, Some(0));
     insta::assert_snapshot!(errors, @r"
-    metrics.namespace: `pillion.` begins a name of pillion's own; choose a name that begins with neither `pillion_` nor `pillion.`
+    metrics.namespace: `pillion.` begins a name of pillion's own; choose a name that does not begin with `pillion`
     metrics.tags: it is empty; write a value, or leave the option out
     metrics.tags: `a|b` holds a control character or one of `|`, `,`; write `key:value` or a bare word
     rule 1 (``): pattern: it is empty; write a value, or leave the option out
@@ -224,7 +225,7 @@ fn every_mistake_is_told_with_what_to_write_instead() {
     rule 6 (`a.*`): name: `costs.$` has a `$` that begins no capture; write `$1`, `${1}`, `$name` or `${name}` for a capture, `$$` for a dollar
     rule 7 (`a.*`): name: it is empty; write a value, or leave the option out
     rule 8 (`a.*`): name: `a:b` holds a control character or one of `|`, `:`; write letters, digits, `.`, `_` or `-`
-    rule 9 (`a.*`): name: `pillion_x` begins a name of pillion's own; choose a name that begins with neither `pillion_` nor `pillion.`
+    rule 9 (`a.*`): name: `pillion_x` begins a name of pillion's own; choose a name that does not begin with `pillion`
     rule 10 (`a.*`): name: `$1|x` holds a control character or one of `|`, `:`; write letters, digits, `.`, `_` or `-`
     rule 11 (`a`): set_tags: `k:v` holds a colon or a character that no tag may hold; write the key alone, without its value
     rule 11 (`a`): set_tags: `x,y` holds a control character or one of `|`, `,`; write `key:value` or a bare word

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
+mod clock;
+mod crowds;
+
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_700_000_000 * SECOND;
 
@@ -42,18 +45,27 @@ impl Bench {
             shard.control.ask(true);
             while shard.hand_over(self.now_ns) {}
         }
+        self.close(self.now_ns)
+    }
+
+    fn close(&mut self, end_ns: u64) -> Vec<Arc<Snapshot>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut parts = Vec::new();
         for shard in &mut self.shards {
             // The window's own hand-over finds nothing to do but must be answered.
             shard.control.pretend_idle();
         }
-        runtime.block_on(self.aggregator.close_window(self.now_ns, |part| parts.push(part)));
+        runtime.block_on(self.aggregator.close_window(end_ns, |part| parts.push(part)));
         parts
     }
 
     fn contexts(&self) -> usize {
         self.aggregator.lock().contexts.live()
+    }
+
+    /// Whether a counter of this key is held.
+    fn holds(&self, key: &str) -> bool {
+        self.aggregator.lock().contexts.find(key, Kind::Counter).is_some()
     }
 }
 
@@ -141,8 +153,23 @@ fn negative_counters_are_not_monotonic() {
 }
 
 #[test]
+fn sums_stay_finite() {
+    let mut bench = Bench::new(1, |_| {});
+    for _ in 0..3 {
+        bench.send(0, "a:1e308|c\na:1e308|c\ng:1e308|g\ng:+1e308|g");
+        let parts = bench.flush();
+        assert!(
+            matches!(one(&parts, "a"), Some(Value::Counter { total: f64::MAX, delta, .. }) if delta.is_finite())
+        );
+        assert!(matches!(one(&parts, "g"), Some(Value::Gauge(f64::MAX))));
+    }
+}
+
+#[test]
 fn points_with_their_own_time_skip_aggregation() {
     let mut bench = Bench::new(1, |c| c.metrics.timestamped_limit = 1);
+    bench.send(0, "a:1e308:1e308|c|T1656581400");
+    assert_eq!(bench.shards[0].tally.rejected(Reject::BadValue), 1);
     bench.send(0, "a:5|c|@0.5|T1656581400\na:6|c|T1656581400\na:1|c");
     let parts = bench.flush();
     let series: Vec<_> = parts.iter().flat_map(|p| &p.series).collect();

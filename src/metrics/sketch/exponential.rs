@@ -9,7 +9,7 @@ use super::Sketch;
 use super::mapping::Mapping;
 
 /// The finest scale that is made: its factor of 1.0219 is the next above γ = 1.0156.
-const MAX_SCALE: i32 = 5;
+pub const MAX_SCALE: i32 = 5;
 /// OTLP's coarsest.
 const MIN_SCALE: i32 = -10;
 
@@ -96,14 +96,19 @@ fn buckets(bins: impl Iterator<Item = (i16, u64)>, outermost: Option<(i16, i16)>
     Buckets { offset, counts }
 }
 
-/// The OTLP index of the value that stands for a positive key: ceil(log2(value) · 2^scale) − 1.
+/// How many buckets of [`MAX_SCALE`] lie between 1 and the value that stands for a positive key.
 ///
 /// The value is γ^n with n = key − bias, so its logarithm needs no logarithm. γ is no power of two, so
 /// only n = 0, the value 1, lies on a bound, and there the product is exactly 0.
-fn index(key: i16, scale: i32) -> i32 {
+pub fn finest_position(key: i16) -> f64 {
     let mapping = Mapping::get();
     let buckets_per_key = mapping.ln_gamma / std::f64::consts::LN_2 * f64::from(1 << MAX_SCALE);
-    let position = f64::from(i32::from(key) - mapping.bias) * buckets_per_key;
+    f64::from(i32::from(key) - mapping.bias) * buckets_per_key
+}
+
+/// The OTLP index of the value that stands for a positive key: ceil(log2(value) · 2^scale) − 1.
+fn index(key: i16, scale: i32) -> i32 {
+    let position = finest_position(key);
     let cut = position as i32;
     let finest = cut + i32::from(position > f64::from(cut)) - 1;
     finest >> (MAX_SCALE - scale)

@@ -287,6 +287,25 @@ fn origin_becomes_tags_within_the_limits() {
 }
 
 #[test]
+fn a_client_gets_as_much_of_its_origin_as_it_asks_for() {
+    let limits = FormLimits::default();
+    let mut form = Form::default();
+    for (asked, want) in [
+        ("", &["container_id:1", "kube_container_name:app", "pod_uid:p"][..]),
+        ("|card:none", &[]),
+        ("|card:low", &["kube_container_name:app"]),
+        ("|card:orchestrator", &["kube_container_name:app", "pod_uid:p"]),
+        ("|card:high", &["container_id:1", "kube_container_name:app", "pod_uid:p"]),
+    ] {
+        let packet = format!("n:1|c|c:ci-1|e:cn-app,pu-p{asked}");
+        let metric = one(&packet);
+        form::read_into(&metric, Dialect::default(), &limits, &mut form).unwrap();
+        form.add_origin(&metric, &limits);
+        assert_eq!(form.tags, want, "{packet}");
+    }
+}
+
+#[test]
 fn a_metric_stays_small() {
     // It is copied from the decoder to the shard for every message.
     assert!(size_of::<Metric<'_>>() <= 144, "{}", size_of::<Metric<'_>>());

@@ -62,6 +62,11 @@ fn the_later_loses_its_line_and_both_are_named() {
             &["x_sum{} 1", "x_count{} 1"],
             &["suffix_clash: x|d > x.sum|h", "suffix_clash: x.sum|h > x.sum.count|g"],
         ),
+        (
+            &[("pillion.overflow.c\npillion_overflow:true", Counter)],
+            &["pillion_overflow_c_total{pillion_overflow=true} 1"],
+            &[],
+        ),
         (&[("pillion-x", Gauge)], &[], &["reserved_name:  > pillion-x|g"]),
         (
             &[("pillion", Histogram), ("pillion", Gauge)],

@@ -2,6 +2,7 @@
 
 use super::super::protobuf::message;
 use super::*;
+use crate::telemetry::Metric;
 use prost::Message;
 
 /// `io.prometheus.client.MetricFamily`, read whole.
@@ -53,10 +54,16 @@ fn one_of_each() -> Arc<Exposition<Rows>> {
     Exposition::new(Rows::of(rows), &resource.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
 }
 
+/// A metric of pillion's own, with the value 6.
+fn own(metric: Metric, labels: &[(&'static str, &str)]) -> OwnMetric {
+    let labels = labels.iter().map(|(label, value)| (*label, (*value).to_owned())).collect();
+    OwnMetric { metric, samples: vec![OwnSample { labels, value: 6.0 }] }
+}
+
 #[test]
 fn classic_text() {
-    let own = "# TYPE pillion_contexts gauge\npillion_contexts 6\n";
-    let page = String::from_utf8(bytes(&one_of_each(), TEXT, own)).unwrap();
+    let own = vec![own(Metric::Contexts, &[])];
+    let page = String::from_utf8(bytes_beside(&one_of_each(), TEXT, own)).unwrap();
     reader::read(&page, false).unwrap();
     insta::assert_snapshot!(page, @r##"
     # HELP fuel StatsD gauge fuel
@@ -101,8 +108,8 @@ fn classic_text() {
 
 #[test]
 fn openmetrics() {
-    let own = "# TYPE pillion_a_total counter\npillion_a_total{b=\"c\"} 6\n";
-    let page = String::from_utf8(bytes(&one_of_each(), OPENMETRICS, own)).unwrap();
+    let own = vec![own(Metric::PageConflicts, &[("reason", "moved")])];
+    let page = String::from_utf8(bytes_beside(&one_of_each(), OPENMETRICS, own)).unwrap();
     reader::read(&page, true).unwrap();
     insta::assert_snapshot!(page, @r##"
     # TYPE fuel gauge
@@ -117,9 +124,9 @@ fn openmetrics() {
     # TYPE orders_created counter
     # HELP orders_created StatsD counter orders.created
     orders_created_total{canary="true",env="dev"} 3.0
-    # TYPE pillion_a counter
-    # HELP pillion_a pillion's own pillion_a_total
-    pillion_a_total{b="c"} 6.0
+    # TYPE pillion_page_conflicts counter
+    # HELP pillion_page_conflicts Lines left out of pages or changed on them, by reason; each page counts anew.
+    pillion_page_conflicts_total{reason="moved"} 6.0
     # TYPE req_seconds histogram
     # UNIT req_seconds seconds
     # HELP req_seconds StatsD timer req
@@ -203,7 +210,7 @@ fn other_schemes() {
 
 #[test]
 fn protobuf_messages() {
-    let families = decode(&bytes(&one_of_each(), protobuf(Scheme::Underscores), ""));
+    let families = decode(&bytes(&one_of_each(), protobuf(Scheme::Underscores)));
     insta::assert_snapshot!(shown(&families), @r##"
     fuel Some(1) "" "StatsD gauge fuel"
       {empty=} gauge Some(0.5)
@@ -284,7 +291,7 @@ fn the_vectors_of_the_specification() {
         "# TYPE fuel gauge\nfuel{canary=\"true\"} 0.5"
     );
     let values = [2.5, 2.5, 3.0, 100.0, 100.0, 100.0, 100.0];
-    let native = decode(&bytes(&of([row("x", Kind::Histogram, &values)]), protobuf(Scheme::Underscores), ""));
+    let native = decode(&bytes(&of([row("x", Kind::Histogram, &values)]), protobuf(Scheme::Underscores)));
     let histogram = native[0].metric[0].histogram.as_ref().unwrap();
     let spans: Vec<_> = histogram.positive_span.iter().map(|s| (s.offset, s.length)).collect();
     assert_eq!(spans, [(Some(43), Some(1)), (Some(7), Some(1)), (Some(161), Some(1))]);
@@ -340,7 +347,7 @@ fn a_help_of_a_rule_is_shown_escaped() {
 #[allow(clippy::disallowed_types, reason = "what is inflated here is a page that this test made")]
 fn gzip_holds_the_same_page() {
     let exposition = of((0..3_000).map(|i| row(&format!("n{i}\nt:{i}"), Kind::Counter, &[1.0])));
-    let zipped = bytes(&exposition, Negotiated { gzip: true, ..TEXT }, "");
+    let zipped = bytes(&exposition, Negotiated { gzip: true, ..TEXT });
     let mut plain = String::new();
     flate2::read::GzDecoder::new(&*zipped).read_to_string(&mut plain).unwrap();
     assert_eq!(plain, text(&exposition, TEXT));

@@ -50,7 +50,7 @@ fn a_hundred_thousand_series_are_all_there_once() {
 fn a_large_family_is_several_messages_in_protobuf() {
     let exposition = of((0..40_000).map(|i| row(&format!("x\nid:{i:040}"), Kind::Counter, &[1.0])));
     let wanted = Negotiated { format: Format::Protobuf, ..TEXT };
-    let families = formats::decode(&bytes(&exposition, wanted, ""));
+    let families = formats::decode(&bytes(&exposition, wanted));
     assert!(families.len() > 1 && families.iter().all(|f| f.name == "x_total" && f.kind == Some(0)));
     assert_eq!(families.iter().map(|f| f.metric.len()).sum::<usize>(), 40_000);
 }

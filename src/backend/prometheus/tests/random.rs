@@ -80,7 +80,7 @@ proptest! {
             for format in [Format::Text1, Format::OpenMetrics1, Format::Protobuf] {
                 let wanted = Negotiated { format, scheme, ..TEXT };
                 let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-                let page = metrics::with_local_recorder(&recorder, || bytes(&exposition, wanted, ""));
+                let page = metrics::with_local_recorder(&recorder, || bytes(&exposition, wanted));
                 let shown = if format == Format::Protobuf {
                     formats::decode(&page).iter().map(|f| f.metric.len()).sum()
                 } else {
