@@ -2,7 +2,7 @@
 //!
 //! Reading arguments and options, compiling filters and binding sockets touch most of the program once,
 //! and the kernel maps whole runs of pages for each touch. Dropping those pages when the agent is ready
-//! leaves what is used again: about 3 MB of 9 (`docs/performance.md`).
+//! leaves what is used again: about 2 MB of 9 (`docs/performance.md`).
 
 use std::fs;
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub(super) fn give_back_code() {
     for range in maps.lines().filter_map(code) {
         #[allow(
             unsafe_code,
-            reason = "no safe wrapper is in the tree, and it saves a third of the idle memory"
+            reason = "no safe wrapper is in the tree, and it saves a fifth of the idle memory"
         )]
         // SAFETY: the range is a mapping of a file that is executable and not writable, so no page of it
         // can hold anything but the file's bytes: what is dropped is read from the file again when it is
