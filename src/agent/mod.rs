@@ -143,7 +143,7 @@ impl Agent {
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
         let server = http.serve(state(&view))?;
-        trim::give_back_code();
+        trim::give_back_file_pages();
         view.readiness.ready();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),

@@ -56,14 +56,10 @@ impl Records {
         scratch.clear();
         let key = Key(key);
         write_part(&mut scratch, key.name(), self.names.keep(key.name()));
-        let count_at = scratch.len();
-        scratch.extend_from_slice(&[0; COUNT_BYTES]);
-        let mut tags = 0_u16;
+        write_number(&mut scratch, key.tags().count() as u32);
         for tag in key.tags() {
             write_part(&mut scratch, tag, self.tags.keep(tag));
-            tags += 1;
         }
-        scratch[count_at..count_at + COUNT_BYTES].copy_from_slice(&tags.to_le_bytes());
         let address = self.append(&scratch);
         if address.is_none() {
             self.let_go(&scratch);
@@ -98,7 +94,7 @@ impl Records {
     pub(super) fn read(&self, address: Address, out: &mut String) {
         let mut at = self.bytes(address);
         out.push_str(read_part(&mut at, &self.names));
-        for _ in 0..read_count(&mut at) {
+        for _ in 0..read_number(&mut at) {
             out.push('\n');
             out.push_str(read_part(&mut at, &self.tags));
         }
@@ -114,7 +110,7 @@ impl Records {
         let name = read_part(&mut at, &self.names);
         let Some(behind) = rest.strip_prefix(name.as_bytes()) else { return false };
         rest = behind;
-        for _ in 0..read_count(&mut at) {
+        for _ in 0..read_number(&mut at) {
             let tag = read_part(&mut at, &self.tags);
             let Some(behind) = rest.strip_prefix(b"\n").and_then(|rest| rest.strip_prefix(tag.as_bytes()))
             else {
@@ -175,7 +171,7 @@ impl Records {
         if let Some(id) = skip_part(&mut at) {
             self.names.release(id);
         }
-        for _ in 0..read_count(&mut at) {
+        for _ in 0..read_number(&mut at) {
             if let Some(id) = skip_part(&mut at) {
                 self.tags.release(id);
             }
@@ -205,7 +201,7 @@ impl Records {
         let all = self.bytes(address);
         let mut at = all;
         skip_part(&mut at);
-        for _ in 0..read_count(&mut at) {
+        for _ in 0..read_number(&mut at) {
             skip_part(&mut at);
         }
         all.len() - at.len()
@@ -224,15 +220,6 @@ impl Address {
     fn split(self) -> (usize, usize) {
         ((self.0 >> CHUNK_BITS) as usize, self.0 as usize & (CHUNK_BYTES - 1))
     }
-}
-
-/// The number of tags stands before them in this many bytes.
-const COUNT_BYTES: usize = size_of::<u16>();
-
-fn read_count(at: &mut &[u8]) -> u16 {
-    let (count, rest) = at.split_at(COUNT_BYTES);
-    *at = rest;
-    u16::from_le_bytes([count[0], count[1]])
 }
 
 fn write_number(out: &mut Vec<u8>, mut n: u32) {

@@ -19,6 +19,7 @@ mod page;
 mod plan;
 mod point;
 mod protobuf;
+mod runs;
 mod scribe;
 mod shelf;
 mod source;

@@ -1,23 +1,15 @@
 //! The order of a page, kept from scrape to scrape: identifiers sorted by where their series stand.
 //!
-//! Four bytes a series and no names: keys are made anew from the registry, in bounded runs that are
-//! sorted outside its lock and then merged, reading a few keys of each run at a time. A scrape without
+//! Four bytes a series and no names: keys are made anew from the registry (`runs`). A scrape without
 //! new contexts only looks for births. Next: `plan`.
 
 use super::family::Place;
 use super::name::Scheme;
+use super::runs::{RUN, merge, sort};
 use super::shelf::Shelf;
-use super::source::{SLICE_LONGEST, Source};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::ops::Range;
+use super::source::Source;
 use std::sync::Arc;
 
-/// Series sorted in memory at once: with keys of some 100 bytes, half a megabyte.
-const RUN: usize = 4_096;
-/// Keys of one run held while runs are merged.
-const BLOCK: usize = 32;
 /// New series are put in one by one below this share of all, else everything is merged.
 const FEW: usize = 16;
 
@@ -61,12 +53,10 @@ impl Order {
             fresh.sort_unstable();
             fresh.dedup();
             self.take_out(&fresh);
-            let runs = sort_runs(source, self.scheme, &mut fresh);
-            let few = runs.len() == 1 && fresh.len() <= self.ids.len() / FEW;
-            self.ids = Arc::new(if few {
-                self.put_in(source, &fresh)
-            } else {
-                merge(source, self.scheme, &self.ids, &fresh, &runs)
+            let runs = sort(source, self.scheme, &mut fresh);
+            self.ids = Arc::new(match runs.as_slice() {
+                [run] if run.len() <= self.ids.len() / FEW => self.put_in(source, &fresh[run.clone()]),
+                _ => merge(source, self.scheme, &self.ids, fresh, runs),
             });
         }
         self.ids.clone()
@@ -107,125 +97,6 @@ impl Order {
         merged.extend_from_slice(&self.ids[done..]);
         merged
     }
-}
-
-/// Keys of some series, one behind the other.
-#[derive(Debug, Default)]
-struct Keys {
-    bytes: Vec<u8>,
-    /// Where each key ends, and whose it is.
-    ends: Vec<(usize, u32)>,
-    place: Place,
-}
-
-impl Keys {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    /// Appends the keys of `ids`; those that are gone have none.
-    fn read<S: Source>(&mut self, source: &S, scheme: Scheme, ids: &[u32]) {
-        for slice in ids.chunks(SLICE_LONGEST) {
-            source.read(slice, &mut |id, series| {
-                let Some(series) = series else { return };
-                self.place.of(&series, scheme);
-                self.bytes.extend_from_slice(self.place.key());
-                self.ends.push((self.bytes.len(), id));
-            });
-        }
-    }
-
-    fn get(&self, at: usize) -> Option<(&[u8], u32)> {
-        let (end, id) = *self.ends.get(at)?;
-        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(end, _)| *end);
-        Some((&self.bytes[start..end], id))
-    }
-}
-
-/// Sorts `ids` in runs in place and returns where the runs are. Series that are gone are left out.
-fn sort_runs<S: Source>(source: &S, scheme: Scheme, ids: &mut Vec<u32>) -> Vec<Range<usize>> {
-    let mut keys = Keys::default();
-    let mut sorted: Vec<usize> = Vec::with_capacity(RUN);
-    let mut runs = Vec::new();
-    let (mut from, mut to) = (0, 0);
-    while from < ids.len() {
-        let until = (from + RUN).min(ids.len());
-        keys.clear();
-        keys.read(source, scheme, &ids[from..until]);
-        sorted.clear();
-        sorted.extend(0..keys.ends.len());
-        sorted.sort_unstable_by(|a, b| keys.get(*a).cmp(&keys.get(*b)));
-        let start = to;
-        for (_, id) in sorted.iter().filter_map(|at| keys.get(*at)) {
-            // Never overtakes `from`: a run has at most as many keys as it had identifiers.
-            ids[to] = id;
-            to += 1;
-        }
-        runs.push(start..to);
-        from = until;
-    }
-    ids.truncate(to);
-    runs
-}
-
-/// One run while it is merged.
-struct Cursor<'a> {
-    rest: &'a [u32],
-    keys: Keys,
-    at: usize,
-}
-
-impl Cursor<'_> {
-    /// Puts the next key into `key` and returns whose it is; `None` at the end.
-    fn next<S: Source>(&mut self, source: &S, scheme: Scheme, key: &mut Vec<u8>) -> Option<u32> {
-        while self.at == self.keys.ends.len() {
-            if self.rest.is_empty() {
-                return None;
-            }
-            let (block, rest) = self.rest.split_at(BLOCK.min(self.rest.len()));
-            self.rest = rest;
-            self.at = 0;
-            self.keys.clear();
-            self.keys.read(source, scheme, block);
-        }
-        let (bytes, id) = self.keys.get(self.at)?;
-        key.clear();
-        key.extend_from_slice(bytes);
-        self.at += 1;
-        Some(id)
-    }
-}
-
-/// Merges what was there with the new runs.
-fn merge<S: Source>(
-    source: &S,
-    scheme: Scheme,
-    old: &[u32],
-    fresh: &[u32],
-    runs: &[Range<usize>],
-) -> Vec<u32> {
-    let rests = std::iter::once(old).chain(runs.iter().filter_map(|run| fresh.get(run.clone())));
-    let mut cursors: Vec<_> = rests.map(|rest| Cursor { rest, keys: Keys::default(), at: 0 }).collect();
-    let mut heap = BinaryHeap::with_capacity(cursors.len());
-    for (run, cursor) in cursors.iter_mut().enumerate() {
-        let mut key = Vec::new();
-        if let Some(id) = cursor.next(source, scheme, &mut key) {
-            heap.push(Reverse((key, run, id)));
-        }
-    }
-    let mut merged = Vec::with_capacity(old.len() + fresh.len());
-    while let Some(mut top) = heap.peek_mut() {
-        let Reverse((key, run, id)) = &mut *top;
-        merged.push(*id);
-        match cursors[*run].next(source, scheme, key) {
-            Some(next) => *id = next,
-            None => {
-                PeekMut::pop(top);
-            }
-        }
-    }
-    merged
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use tokio::io::unix::AsyncFd;
 
 /// Datagrams in one batch.
 pub(super) const BATCH: usize = 64;
+/// Fits every width of the kernel's seconds.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// A socket and the room for one batch of its datagrams.
 pub(super) struct Drain {
@@ -162,10 +164,10 @@ fn entry(fd: libc::c_int) -> libc::pollfd {
 
 /// An interrupted wait ends early with nothing ready: callers look again anyway.
 fn poll(entries: &mut [libc::pollfd], longest: Option<Duration>) -> io::Result<()> {
-    let limit = longest.map(|d| libc::timespec {
-        tv_sec: libc::time_t::try_from(d.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: d.subsec_nanos() as _,
-    });
+    // The types are inferred: libc's name for them is deprecated for musl.
+    let limit = longest
+        .map(|d| d.min(LONGEST_WAIT))
+        .map(|d| libc::timespec { tv_sec: d.as_secs() as _, tv_nsec: d.subsec_nanos() as _ });
     let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
     // SAFETY: the entries and the time limit outlive the call; a null limit and mask are allowed.
     let result =
