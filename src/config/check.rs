@@ -60,6 +60,25 @@ fn listeners(config: &Config, load: &mut Load) {
         }
         taken.push((address, place));
     }
+    let spans = [
+        ("otlp.grpc", &config.otlp.grpc),
+        ("otlp.http", &config.otlp.http),
+        ("datadog.listen", &config.datadog.listen),
+        ("zipkin.listen", &config.zipkin.listen),
+    ];
+    for (path, addresses) in spans {
+        for address in addresses {
+            let place = load.place(path);
+            if let Some((other, other_place)) = taken.iter().find(|(other, _)| collide(other, address)) {
+                // The one that was written is the one to look at.
+                let at = if place == Place::Default { other_place.clone() } else { place.clone() };
+                let message = format!("`{path}` and another listener want `{address}`");
+                let help = "choose another port or path for one of them".to_owned();
+                load.fault(&at, message, format!("taken by `{other}`"), help);
+            }
+            taken.push((address, place));
+        }
+    }
     let http = ListenAddress::Tcp(config.http.listen);
     if let Some((other, place)) = taken.iter().find(|(other, _)| collide(other, &http)) {
         let written = load.place("http.listen");
@@ -115,7 +134,14 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
         ListenAddress::Tcp(address) => Some(*address),
         ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
     });
-    if let Some(own) = statsd.chain([config.http.listen]).find(|listen| leads_to(endpoint, *listen)) {
+    let spans = [&config.otlp.grpc, &config.otlp.http, &config.datadog.listen, &config.zipkin.listen];
+    let spans = spans.into_iter().flatten().filter_map(|address| match address {
+        ListenAddress::Tcp(address) => Some(*address),
+        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
+    });
+    if let Some(own) =
+        statsd.chain(spans).chain([config.http.listen]).find(|listen| leads_to(endpoint, *listen))
+    {
         let label = format!("pillion itself listens on {own}");
         let help = "write the address of a receiver of OTLP".to_owned();
         load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);

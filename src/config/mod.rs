@@ -10,6 +10,7 @@ pub mod environment;
 mod fault;
 mod format;
 mod http;
+mod intake;
 mod load;
 mod mask;
 mod metrics;
@@ -32,6 +33,7 @@ pub use backends::{
 pub use fault::{ConfigError, ConfigErrors};
 pub(crate) use format::{duration, listen_address};
 pub use http::Http;
+pub use intake::{DatadogIntake, HttpIntake, OtlpIntake, Traces, ZipkinIntake};
 pub use metrics::{HistogramStyle, Limits, Metrics};
 pub use reference::{example, reference};
 pub use rules::{PatternKind, Rule, TagRewrite};
@@ -55,6 +57,11 @@ pub struct Config {
     pub metrics: Metrics,
     pub rules: Vec<Rule>,
     pub http: Http,
+    pub otlp: OtlpIntake,
+    pub datadog: DatadogIntake,
+    pub zipkin: ZipkinIntake,
+    pub intake: HttpIntake,
+    pub traces: Traces,
     pub backends: BTreeMap<String, Backend>,
     pub telemetry: Telemetry,
     pub shutdown: Shutdown,
@@ -183,6 +190,11 @@ fn read(root: &Table, load: &mut Load) -> Config {
     config.limits = simple("limits", root, load);
     config.metrics = simple("metrics", root, load);
     config.http = simple("http", root, load);
+    config.otlp = simple("otlp", root, load);
+    config.datadog = simple("datadog", root, load);
+    config.zipkin = simple("zipkin", root, load);
+    config.intake = simple("intake", root, load);
+    config.traces = simple("traces", root, load);
     config.shutdown = simple("shutdown", root, load);
     if let Some(node) = root.get("rules") {
         config.rules = rules::read(node, load);

@@ -73,6 +73,11 @@ fn write(config: &Config, load: Option<&Load>) -> String {
         );
     }
     writer.table("[http]", "http", written(config.http.values()));
+    writer.table("[otlp]", "otlp", written(config.otlp.values()));
+    writer.table("[datadog]", "datadog", written(config.datadog.values()));
+    writer.table("[zipkin]", "zipkin", written(config.zipkin.values()));
+    writer.table("[intake]", "intake", written(config.intake.values()));
+    writer.table("[traces]", "traces", written(config.traces.values()));
     for (name, backend) in &config.backends {
         writer.table(&format!("[backends.{}]", key(name)), &format!("backends.{name}"), backend.shown());
     }
