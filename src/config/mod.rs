@@ -35,7 +35,7 @@ pub use http::Http;
 pub use metrics::{HistogramStyle, Limits, Metrics};
 pub use reference::{example, reference};
 pub use rules::{PatternKind, Rule, TagRewrite};
-pub use statsd::{ListenAddress, Listener, Statsd};
+pub use statsd::{ListenAddress, Listener, Statsd, Written};
 pub use telemetry::{Shutdown, Telemetry, TelemetryOtlp};
 
 use load::Load;
