@@ -60,6 +60,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// From `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`; empty when neither is set.
     pub resource: BTreeMap<String, String>,
+    /// From `DD_ENTITY_ID`: with `statsd.origin`, where messages come from that do not say it.
+    pub entity: Option<String>,
 }
 
 /// A configuration, and what is known of its making.
@@ -170,6 +172,7 @@ pub fn load_text(
     }
     config.metrics.tags = outside.tags;
     config.resource = outside.resource;
+    config.entity = outside.entity;
     let notices = outside.ignored.iter().map(ToString::to_string).collect();
     Ok(Loaded { config, notices, load })
 }

@@ -26,8 +26,8 @@ section! {
         /// Read tags in the name as SignalFx writes them: `name[tag=value]:1|c`.
         signalfx_tags "signalfx_tags": bool as Switch = true;
         /// Make the origin that clients send tags of a context: `container_id` of `c:`, `kube_container_name`
-        /// and `pod_uid` of `e:`, as many as `card:` asks for. Beside one application all origins are the
-        /// same, so it is off.
+        /// and `pod_uid` of `e:`, as many as `card:` asks for; of `DD_ENTITY_ID` where a message has neither.
+        /// Beside one application all origins are the same, so it is off.
         origin "origin": bool as Switch = false;
     }
 }
