@@ -9,6 +9,7 @@ mod check;
 pub mod environment;
 mod fault;
 mod format;
+mod home;
 mod http;
 mod load;
 mod mask;
