@@ -102,13 +102,17 @@ fn cap(buffer: &ReceiveBuffer) -> Cap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Written;
 
     fn counts(packets: u64, bytes: u64, kernel_dropped: u64) -> ListenerCounts {
         ListenerCounts { packets, bytes, kernel_dropped, ..ListenerCounts::default() }
     }
 
     fn facts(asked: usize, bytes: usize, limit: Option<usize>, largest_burst: Option<u64>) -> SocketFacts {
-        SocketFacts { buffer: Some(ReceiveBuffer { asked, bytes, limit }), largest_burst }
+        SocketFacts {
+            buffer: Some(ReceiveBuffer { asked, written: Written::Shared, bytes, limit }),
+            largest_burst,
+        }
     }
 
     fn explained(facts: SocketFacts) -> String {

@@ -82,7 +82,7 @@ fn finish(options: &Listener, sockets: Vec<Socket>, file: Option<SocketFile>) ->
             sockets[0].listen(BACKLOG)?;
         }
     }
-    if let Some(refusal) = info.refusal(options) {
+    if let Some(refusal) = info.refusal() {
         tracing::warn!("{refusal}");
     }
     if matches!(info.bound, ListenAddress::Udp(_)) && meminfo(&sockets[0]).is_none() {
@@ -205,9 +205,11 @@ impl Info {
     }
 
     /// Only what the user wrote is a wish whose refusal is news; of the default, a loss will tell.
-    fn refusal(&self, options: &Listener) -> Option<String> {
-        let written = options.receive_buffer_written != Written::Nowhere;
-        let buffer = self.receive_buffer.filter(|buffer| written && buffer.is_short())?;
+    fn refusal(&self) -> Option<String> {
+        let buffer = self.receive_buffer?;
+        if buffer.written == Written::Nowhere || !buffer.is_short() {
+            return None;
+        }
         Some(format!(
             "{}: asked for a receive buffer of {} bytes, the kernel gave {}; more with: {}",
             self.address,

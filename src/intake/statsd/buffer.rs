@@ -13,6 +13,8 @@ const LIMIT_FILE: &str = "/proc/sys/net/core/rmem_max";
 pub struct ReceiveBuffer {
     /// What the kernel was asked for; 0 left its default.
     pub asked: usize,
+    /// Where the option stands that asked.
+    pub written: Written,
     /// What queued datagrams may take, with the kernel's overhead (at least 768 bytes for a small one).
     /// The kernel doubles what it is asked for, to allow for the overhead.
     pub bytes: usize,
@@ -34,7 +36,7 @@ impl ReceiveBuffer {
             socket.set_recv_buffer_size(wanted)?;
             asked = wanted;
         }
-        Ok(ReceiveBuffer { asked, bytes: socket.recv_buffer_size()?, limit })
+        Ok(ReceiveBuffer { asked, written, bytes: socket.recv_buffer_size()?, limit })
     }
 
     /// Whether the kernel gave less than was asked.
@@ -45,8 +47,12 @@ impl ReceiveBuffer {
     /// What to change when the buffer turns out too small: one line, unless the system's limit and the
     /// option must move together. `burst_bytes` is what the kernel charged for the largest burst known.
     pub fn remedy(&self, burst_bytes: u64) -> Vec<String> {
-        let option = |bytes| {
-            format!("`receive_buffer = {bytes}` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER={bytes})")
+        let option = |bytes| match self.written {
+            Written::Nowhere | Written::Shared => {
+                format!("`receive_buffer = {bytes}` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER={bytes})")
+            }
+            // What stands there wins over [statsd] and the variable.
+            Written::Beside => format!("`receive_buffer = {bytes}` beside its address in statsd.listen"),
         };
         let system = |bytes| format!("`sysctl -w net.core.rmem_max={bytes}`");
         if self.is_short() {
@@ -84,8 +90,10 @@ mod tests {
 
     #[test]
     fn the_remedy_is_one_line_where_one_is_enough() {
-        let remedy =
-            |asked, bytes, limit, burst| ReceiveBuffer { asked, bytes, limit }.remedy(burst).join(", then ");
+        let buffer = |asked, bytes, limit| ReceiveBuffer { asked, written: Written::Shared, bytes, limit };
+        let remedy = |asked, bytes, limit, burst| buffer(asked, bytes, limit).remedy(burst).join(", then ");
+        let beside = ReceiveBuffer { written: Written::Beside, ..buffer(8_192, 16_384, Some(212_992)) };
+        insta::assert_snapshot!(beside.remedy(0).join(", then "), @"`receive_buffer = 32768` beside its address in statsd.listen");
         insta::assert_snapshot!(remedy(0, 212_992, Some(212_992), 0), @"`receive_buffer = 212992` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=212992)");
         insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 0), @"`receive_buffer = 524288` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=524288)");
         insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 3_000_000), @"`receive_buffer = 4194304` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=4194304)");

@@ -105,9 +105,10 @@ fn a_second_listener_on_a_port_is_refused_however_many_workers_both_have() {
 
 #[test]
 fn a_receive_buffer_is_missed_aloud_only_by_those_who_wrote_it() {
-    let buffer = ReceiveBuffer { asked: 4 << 20, bytes: 425_984, limit: Some(212_992) };
-    let info = Info::new(udp("127.0.0.1:8125").address, Some(buffer));
-    let refusal = |written| info.refusal(&Listener { receive_buffer_written: written, ..udp("127.0.0.1:0") });
+    let refusal = |written| {
+        let buffer = ReceiveBuffer { asked: 4 << 20, written, bytes: 425_984, limit: Some(212_992) };
+        Info::new(udp("127.0.0.1:8125").address, Some(buffer)).refusal()
+    };
     assert_eq!(refusal(Written::Nowhere), None);
     assert_eq!(refusal(Written::Shared), refusal(Written::Beside));
     insta::assert_snapshot!(refusal(Written::Shared).unwrap(), @"udp://127.0.0.1:8125: asked for a receive buffer of 4194304 bytes, the kernel gave 212992; more with: `sysctl -w net.core.rmem_max=4194304`");
