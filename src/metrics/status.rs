@@ -19,7 +19,8 @@ pub struct ContextCounts {
     pub created: u64,
     pub evicted: u64,
     pub expired: u64,
-    /// Names whose new contexts fold: all that are remembered, not only those that `ContextStatus` lists.
+    /// Names that folded in this window or the one before: of all that are remembered, not only of those that
+    /// `ContextStatus` lists.
     pub names_folded: usize,
 }
 
@@ -28,7 +29,7 @@ pub struct ContextCounts {
 pub struct ContextStatus {
     pub counts: ContextCounts,
     pub name_limit: usize,
-    /// Names whose new contexts fold, those with the most messages folded first.
+    /// Names whose new contexts folded since the start, those with the most messages folded first.
     pub folded: Vec<Folded>,
     /// Messages folded of names that are not listed.
     pub folded_others: u64,
@@ -68,14 +69,15 @@ impl Registry {
             created: self.created,
             evicted: self.evicted,
             expired: self.expired,
-            names_folded: self.overflow.folded().0.len(),
+            names_folded: self.overflow.folding(self.window),
         }
     }
 
     fn status(&self) -> ContextStatus {
         let (names, others) = self.overflow.folded();
-        let folded = most(names.iter().map(|(name, n)| (&**name, *n)));
-        let unlisted = |listed: u64| names.values().sum::<u64>() + others - listed;
+        let folded = most(names.iter().map(|(name, folded)| (&**name, folded.messages)));
+        let unlisted =
+            |listed: u64| names.values().map(|folded| folded.messages).sum::<u64>() + others - listed;
         let mut by_name: HashMap<&str, u64> = HashMap::new();
         for (id, messages) in self.top.iter() {
             if self.contexts.get(id).is_some_and(|c| c.flags & HIDDEN == 0) {
