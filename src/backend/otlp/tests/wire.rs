@@ -284,7 +284,14 @@ async fn spans_arrive_over_both() {
     for body in &bodies[3..] {
         assert_eq!(ExportTraceServiceRequest::decode(&body[..]).unwrap(), decoded);
     }
-    insta::assert_snapshot!(script.heads.lock().join("\n"), @"");
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+POST /v1/traces content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
 }
 
 #[tokio::test]
