@@ -3,6 +3,7 @@
 use super::budget::Hold;
 use bytes::Bytes;
 use std::sync::Arc;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// One encoded, checked `ResourceSpans` message, without the key and length that frame it in a request.
 #[derive(Clone, Debug)]
@@ -30,4 +31,9 @@ impl SpanBatch {
         let bytes = chunks.iter().map(|chunk| chunk.bytes.len() + size_of::<Chunk>()).sum();
         SpanBatch { chunks: chunks.into(), spans, bytes }
     }
+}
+
+/// The identity of a resource: of its encoded `Resource` and the schema's URL, not of what they mean.
+pub fn identity(resource: &[u8], schema_url: &str) -> u64 {
+    xxh3_64_with_seed(resource, xxh3_64(schema_url.as_bytes()))
 }

@@ -10,11 +10,12 @@ pub mod batch;
 pub mod budget;
 pub mod chunk;
 pub mod datadog;
+pub mod json;
 pub mod protobuf;
 pub mod view;
 pub mod walk;
 pub mod write;
 
 pub use batch::{Batcher, NoRoom, Outlet, Protocol};
-pub use budget::{Budget, Hold};
+pub use budget::{Budget, Filling, Hold};
 pub use chunk::{Chunk, SpanBatch};
