@@ -76,12 +76,15 @@ fn fields<const N: usize>(shape: &'static Shape, raw: &[u8], out: &mut Vec<u8>) 
         let here = rest;
         let Some(Ok((number, value))) = rest.next() else { break };
         let Some(at) = shape.numbered(number) else { continue };
-        match (shape.fields[at].kind, slots[at]) {
-            (Kind::Messages(_) | Kind::Texts, Slot::Absent) => slots[at] = Slot::Many(here),
-            (Kind::Messages(_) | Kind::Texts, Slot::Many(_) | Slot::One(_)) => {}
-            (kind, _) if fits(kind, value) => slots[at] = Slot::One(value),
-            (_, _) => {}
+        let kind = shape.fields[at].kind;
+        if !fits(kind, value) {
+            continue;
         }
+        slots[at] = match (kind, slots[at]) {
+            (Kind::Messages(_) | Kind::Texts, Slot::Absent) => Slot::Many(here),
+            (Kind::Messages(_) | Kind::Texts, before) => before,
+            _ => Slot::One(value),
+        };
     }
     out.push(b'{');
     let mut first = true;
