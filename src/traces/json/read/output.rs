@@ -6,7 +6,6 @@ use super::Step;
 use crate::traces::budget::{Budget, Filling};
 use crate::traces::chunk::{Chunk, identity};
 use crate::traces::protobuf::{Open, Writer};
-use crate::traces::view::ResourceSpans;
 use bytes::Bytes;
 use serde::de;
 use std::ops::Range;
@@ -126,8 +125,7 @@ impl Output {
             return Ok(());
         }
         let range = start..self.writer.len();
-        let view = ResourceSpans::read(&self.writer.written()[range.clone()]);
-        let identity = identity(view.resource.raw, view.schema_url);
+        let identity = identity(&self.writer.written()[range.clone()]);
         self.chunks.push(Found { range, spans, identity });
         self.count()
     }
