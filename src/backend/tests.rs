@@ -114,7 +114,7 @@ fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(Backend
     // Port 1 refuses.
     let dead = |protocol| (BackendKind::Otlp(otlp("http://127.0.0.1:1", protocol)), false);
     match descriptor.name {
-        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http)],
+        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http), dead(OtlpProtocol::HttpJson)],
         "file" => vec![(
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,

@@ -83,7 +83,11 @@ section! {
 }
 
 choices! {
-    ProtocolName: OtlpProtocol { "grpc" => OtlpProtocol::Grpc, "http" => OtlpProtocol::Http }
+    ProtocolName: OtlpProtocol {
+        "grpc" => OtlpProtocol::Grpc,
+        "http" => OtlpProtocol::Http,
+        "http/json" => OtlpProtocol::HttpJson,
+    }
 }
 
 choices! {
@@ -103,7 +107,8 @@ section! {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics` and
         /// `/v1/logs` are appended.
         endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
-        /// How to speak. When it is not written, port 4317 means gRPC.
+        /// How to speak; over `"http"` in protobuf, which is smaller and cheaper than JSON. When it is not
+        /// written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
         /// flush.
@@ -120,7 +125,9 @@ section! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtlpProtocol {
     Grpc,
+    /// Protobuf over HTTP.
     Http,
+    HttpJson,
 }
 
 /// What the points of counters and histograms cover.

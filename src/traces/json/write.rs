@@ -5,23 +5,15 @@
 //! the check allowed. Writing into memory cannot fail, so serde_json's results say nothing. Next:
 //! `crate::backend`.
 
-use super::shape::{Field, Kind, MOST_FIELDS, RESOURCE_SPANS, Role, Shape};
+use super::shape::{Field, Kind, MOST_FIELDS, REQUEST, RESOURCE_SPANS, Role, Shape};
 use super::text::{write_base64, write_hex};
-use crate::traces::chunk::Chunk;
 use crate::traces::protobuf::{Fields, Value};
 
-/// Appends `{"resourceSpans":[…]}`.
-pub fn write_request(chunks: &[Chunk], out: &mut Vec<u8>) {
+/// Appends an encoded `ExportTraceServiceRequest` as `{"resourceSpans":[…]}`.
+pub fn write_request(raw: &[u8], out: &mut Vec<u8>) {
     // JSON has about twice the size.
-    out.reserve(2 * chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>());
-    out.extend_from_slice(b"{\"resourceSpans\":[");
-    for (at, chunk) in chunks.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_resource_spans(&chunk.bytes, out);
-    }
-    out.extend_from_slice(b"]}");
+    out.reserve(2 * raw.len());
+    message(&REQUEST, raw, out);
 }
 
 /// Appends one encoded `ResourceSpans` as an object.
