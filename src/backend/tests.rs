@@ -6,6 +6,8 @@ use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
+use crate::traces::json::read_request;
+use crate::traces::{Budget, Chunk};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +98,18 @@ pub(super) fn checkout() -> Vec<Note> {
         tags: vec![],
     };
     vec![Note::Event(event), Note::Check(check)]
+}
+
+/// Two spans of one service, in two chunks.
+pub(super) fn spans() -> Vec<Chunk> {
+    let of = |id: &str| {
+        format!(
+            r#"{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"{id}","name":"pay"}}]}}]}}"#
+        )
+    };
+    let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
+    read_request(request.as_bytes(), &Budget::new(1 << 20)).unwrap()
 }
 
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {

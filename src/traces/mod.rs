@@ -18,5 +18,5 @@ pub mod walk;
 pub mod write;
 
 pub use batch::{Batcher, NoRoom, Outlet, Protocol};
-pub use budget::{Budget, Filling, Hold};
+pub use budget::{Budget, Hold};
 pub use chunk::{Chunk, SpanBatch};

@@ -65,7 +65,7 @@ impl Place {
 /// Reads a whole body; the chunks share one buffer and one hold on the budget. Resources without spans
 /// are left out.
 pub fn read_request(body: &[u8], budget: &Budget) -> Result<Vec<Chunk>, Error> {
-    let mut output = Output::new(budget, body.len());
+    let mut output = Output::new(budget, body.len()).ok_or(Error::NoRoom)?;
     let mut json = serde_json::Deserializer::from_slice(body);
     // Nested messages are bounded by their shapes, attributes by their levels, and what is skipped is
     // skipped without recursion.

@@ -3,7 +3,7 @@
 //! Every write asks for room first, so that the buffer never grows beyond what was taken. Next: `visit`.
 
 use super::Step;
-use crate::traces::budget::{Budget, Filling};
+use crate::traces::budget::{Budget, Hold};
 use crate::traces::chunk::{Chunk, identity};
 use crate::traces::protobuf::{Open, Writer};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ const FRAME: usize = 24;
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) writer: Writer,
-    filling: Filling,
+    hold: Hold,
     chunks: Vec<Found>,
     /// Spans since the last chunk.
     pub(super) spans: u32,
@@ -39,10 +39,11 @@ struct Found {
 }
 
 impl Output {
-    pub(super) fn new(budget: &Budget, body: usize) -> Self {
+    /// `None` when not even nothing fits.
+    pub(super) fn new(budget: &Budget, body: usize) -> Option<Self> {
         let mut output = Output {
             writer: Writer::new(),
-            filling: budget.fill(),
+            hold: budget.take(0)?,
             chunks: Vec::new(),
             spans: 0,
             level: 0,
@@ -52,10 +53,15 @@ impl Output {
         };
         // Protobuf has about half the size; where that much is not free, less may do.
         let likely = body / 2;
-        if output.filling.grow_to(likely) {
+        if output.hold.resize(likely) {
             output.writer.grow_to(likely);
         }
-        output
+        Some(output)
+    }
+
+    /// Holds at least `bytes`, or says that they do not fit.
+    fn holds(&mut self, bytes: usize) -> bool {
+        bytes <= self.hold.bytes() || self.hold.resize(bytes)
     }
 
     /// Makes sure that a field of so many bytes can be written.
@@ -66,7 +72,7 @@ impl Output {
             return Ok(());
         }
         for wanted in [needed.max(2 * capacity), needed] {
-            if self.filling.grow_to(wanted.saturating_add(self.beside())) {
+            if self.holds(wanted.saturating_add(self.beside())) {
                 self.writer.grow_to(wanted);
                 return Ok(());
             }
@@ -89,7 +95,7 @@ impl Output {
     }
 
     fn count<E: de::Error>(&mut self) -> Result<(), E> {
-        if self.filling.grow_to(self.writer.capacity().saturating_add(self.beside())) {
+        if self.holds(self.writer.capacity().saturating_add(self.beside())) {
             return Ok(());
         }
         self.refuse()
@@ -130,11 +136,14 @@ impl Output {
         self.count()
     }
 
-    pub(super) fn finish(self) -> Vec<Chunk> {
+    pub(super) fn finish(mut self) -> Vec<Chunk> {
         let mut buffer = self.writer.into_inner();
         buffer.shrink_to_fit();
         let bytes = Bytes::from(buffer);
-        let hold = self.filling.finish(bytes.len() + self.chunks.len() * size_of::<Chunk>());
+        // To hold less always succeeds while there is no other clone.
+        let less = self.hold.resize(bytes.len() + self.chunks.len() * size_of::<Chunk>());
+        debug_assert!(less);
+        let hold = self.hold;
         let chunk = |Found { range, spans, identity }| Chunk {
             bytes: bytes.slice(range),
             spans,
