@@ -34,7 +34,7 @@ async fn every_part_is_one_line_of_otlp_json() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(values.len(), 3);
     assert!(values[0]["resourceMetrics"].is_array() && values[1]["resourceLogs"].is_array());
-    insta::assert_snapshot!(text.lines().nth(2).unwrap(), @"");
+    insta::assert_snapshot!(text.lines().nth(2).unwrap(), @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"pay"}]},{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"pay"}]}]}]}"#);
     insta::assert_snapshot!(text.lines().next().unwrap(), @r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeMetrics":[{"scope":{"name":"pillion","version":"1.2.3"},"metrics":[{"name":"orders.created","sum":{"dataPoints":[{"attributes":[{"key":"env","value":{"stringValue":"prod"}},{"key":"new","value":{"stringValue":""}},{"key":"url","value":{"stringValue":"http://x"}}],"startTimeUnixNano":"1700000000000000000","timeUnixNano":"1700000010000000000","asDouble":3.0}],"aggregationTemporality":1,"isMonotonic":true}}]}]}]}"#);
 }
 

@@ -529,6 +529,8 @@ proptest! {
     fn what_serde_wrote_is_read_the_same(resource_spans in vec(any_resource_spans(), 0..2)) {
         let request = ExportTraceServiceRequest { resource_spans };
         let json = serde_json::to_vec(&request).unwrap();
+        // It writes infinities as null, which is none of them.
+        prop_assume!(!json.windows(18).any(|piece| piece == b"\"doubleValue\":null"));
         prop_assert_eq!(decoded(&read(&json).unwrap()), request.resource_spans);
     }
 
