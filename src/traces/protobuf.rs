@@ -218,6 +218,16 @@ impl Writer {
         self.out.is_empty()
     }
 
+    /// Bytes that fit before the buffer moves.
+    pub fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
+    /// Makes the buffer's capacity `bytes` and no more, where it is smaller.
+    pub fn grow_to(&mut self, bytes: usize) {
+        self.out.reserve_exact(bytes.saturating_sub(self.out.len()));
+    }
+
     /// Forgets what was written beyond `length`: the way back from a message that went wrong half-way.
     pub fn truncate(&mut self, length: usize) {
         self.out.truncate(length);

@@ -1,6 +1,7 @@
 //! Real connections to scripted servers: one that speaks HTTP, one that speaks gRPC.
 
 use super::*;
+use crate::backend::tests::spans;
 use crate::deliver::Payload;
 use crate::traces::protobuf::Writer;
 use crate::traces::{Chunk, chunk, write};
@@ -158,7 +159,7 @@ async fn grpc_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
 async fn server(protocol: OtlpProtocol) -> (Arc<Script>, String) {
     let script = Arc::default();
     let endpoint = match protocol {
-        OtlpProtocol::Http => accepting(&script, http_connection).await,
+        OtlpProtocol::Http | OtlpProtocol::HttpJson => accepting(&script, http_connection).await,
         OtlpProtocol::Grpc => accepting(&script, grpc_connection).await,
     };
     (script, endpoint)
@@ -390,4 +391,31 @@ async fn an_abandoned_request_leaves_no_dead_connection_behind() {
             drop(accepted.unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn all_signals_arrive_as_json() {
+    let (script, endpoint) = server(OtlpProtocol::HttpJson).await;
+    for compression in [Compression::Gzip, Compression::None] {
+        let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::HttpJson) };
+        let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+        assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
+        let body = exporter.encode(Part::Spans { chunks: &spans() }).unwrap().body.unwrap();
+        let partial = r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}}"#;
+        script.http.lock().push_back(Some(Response::new(Full::from(partial))));
+        let outcome = exporter.send(&Payload { signal: Signal::Traces, body, items: 2 }).await;
+        assert_eq!(outcome, Outcome::Partial { refused: 1, why: "late".into() });
+    }
+    let bodies = script.bodies.lock();
+    for at in 0..3 {
+        assert_eq!(gunzip(&bodies[at]), bodies[at + 3]);
+    }
+    assert!(
+        bodies[3].starts_with(b"{\"resourceMetrics\":[") && bodies[4].starts_with(b"{\"resourceLogs\":[")
+    );
+    insta::assert_snapshot!(std::str::from_utf8(&bodies[5]).unwrap(), @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"pay"}]},{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"pay"}]}]}]}"#);
+    insta::assert_snapshot!(script.heads.lock()[2..4].join("\n"), @r"
+POST /v1/traces content-type=application/json content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/metrics content-type=application/json user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
 }
