@@ -5,6 +5,7 @@
 
 use super::collect::{ListenerSource, rejected, remarked};
 use super::counts::ListenerCounts;
+use super::intakes::IntakeStatus;
 use super::kernel_drops::{self, KernelDrops};
 use super::readiness::Phase;
 use super::threads;
@@ -16,6 +17,8 @@ use serde_json::Value;
 pub trait StatusSource: Send + Sync + 'static {
     fn phase(&self) -> Phase;
     fn listeners(&self) -> Vec<ListenerSource>;
+    /// What listens for spans.
+    fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus>;
     fn contexts(&self) -> ContextStatus;
     /// The rules with what each matched.
     fn rules(&self) -> Value;
@@ -36,6 +39,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<&'static str>,
     pub listeners: Vec<ListenerStatus>,
+    pub intakes: Vec<IntakeStatus>,
     pub contexts: ContextStatus,
     pub scrapes: ScrapeStatus,
     pub backends: Vec<BackendReport>,
@@ -184,6 +188,7 @@ impl Status {
             phase,
             not_ready: phase.why_not_ready(),
             listeners: source.listeners().iter().map(|l| ListenerStatus::read(l, now_ns)).collect(),
+            intakes: source.intakes(now_ns),
             contexts: source.contexts(),
             scrapes: source.scrapes(),
             backends: source.backends(),
@@ -238,6 +243,7 @@ impl ListenerStatus {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::intakes::{Refusal, StatusCount};
     use super::super::kernel_drops::SocketFacts;
     use super::*;
     use crate::intake::statsd::ReceiveBuffer;
@@ -274,6 +280,23 @@ pub(super) mod tests {
                 tallies: vec![tally],
                 failed: 0,
                 socket,
+            }]
+        }
+
+        fn intakes(&self, _: u64) -> Vec<IntakeStatus> {
+            vec![IntakeStatus {
+                address: "tcp://127.0.0.1:4318".into(),
+                protocol: "otlp",
+                connections: 1,
+                requests: 1,
+                statuses: vec![StatusCount { status: "400".into(), count: 1 }],
+                body_bytes: 10,
+                refused: vec![Refusal {
+                    reason: "malformed",
+                    count: 1,
+                    last: "a string is not UTF-8".into(),
+                    last_seconds_ago: 1.0,
+                }],
             }]
         }
 

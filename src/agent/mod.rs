@@ -4,6 +4,7 @@
 //! the first byte is read: ports and files are bound early and served late. Nothing is aggregated,
 //! queued or formatted here.
 
+mod intakes;
 mod notes;
 mod page;
 mod stop;
@@ -15,6 +16,7 @@ use crate::admin::{self, State, logging};
 use crate::backend::prometheus::Exposition;
 use crate::config::Config;
 use crate::deliver::Queue;
+use crate::intake::http;
 use crate::intake::statsd::{self as intake, Bound, Running};
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
@@ -23,6 +25,7 @@ use crate::statsd::Dialect;
 use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
+use crate::traces::{Batcher, Budget};
 use crate::{backend, clock};
 use std::io;
 use std::sync::Arc;
@@ -53,6 +56,8 @@ pub enum StartError {
     Http(#[from] admin::BindError),
     #[error(transparent)]
     Statsd(#[from] intake::BindError),
+    #[error(transparent)]
+    Intake(#[from] http::BindError),
     #[error("the backend `{name}` cannot start: {source}")]
     Backend { name: String, source: backend::StartError },
     #[error("the system refused what the agent needs: {0}")]
@@ -89,6 +94,7 @@ pub(crate) struct Agent {
     queues: Vec<Queue>,
     notes: JoinHandle<()>,
     listeners: Vec<Running>,
+    intakes: intakes::Intakes,
     windows: JoinHandle<()>,
     summary: JoinHandle<()>,
     view: Arc<View>,
@@ -102,8 +108,9 @@ impl Agent {
         let exporter = logging::start(&config, runtime.handle())?;
         let recorder = Recorder::install()?;
         let rules = Rules::compile(&config.rules, &config.metrics)?;
-        let http = admin::bind(&config.http)?;
+        let server = admin::bind(&config.http)?;
         let bound = config.statsd.listeners.iter().map(intake::bind).collect::<Result<Vec<_>, _>>()?;
+        let intakes = intakes::bind(&config)?;
 
         let queues = start_backends(&config)?;
         let (note_sender, note_receiver) = mpsc::channel(NOTES);
@@ -133,6 +140,10 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
+        let budget = Budget::new(config.traces.budget_bytes);
+        let batcher = Batcher::new(Arc::new(intakes::NoQueue));
+        let intakes = intakes.serve(&config, &budget, &batcher)?;
+        view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
             config.metrics.flush_interval,
@@ -142,7 +153,7 @@ impl Agent {
         ));
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
-        let server = http.serve(state(&view))?;
+        let server = server.serve(state(&view))?;
         trim::give_back_code();
         view.readiness.ready();
         tracing::info!(
@@ -158,6 +169,7 @@ impl Agent {
             queues,
             notes,
             listeners,
+            intakes,
             windows,
             summary,
             view,
