@@ -18,11 +18,7 @@ struct Inner {
 
 /// Bytes that were taken; given back when the last clone goes.
 #[derive(Clone, Debug)]
-pub struct Hold(#[allow(dead_code, reason = "kept for its end")] Arc<Held>);
-
-/// Bytes that are taken as they become more; given back when it is dropped unfinished.
-#[derive(Debug)]
-pub struct Filling(Held);
+pub struct Hold(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
@@ -37,13 +33,9 @@ impl Budget {
 
     /// Takes `bytes`, or nothing when they do not fit.
     pub fn take(&self, bytes: usize) -> Option<Hold> {
-        let mut filling = self.fill();
-        filling.grow_to(bytes).then(|| filling.finish(bytes))
-    }
-
-    /// Begins to take for something whose size is not known yet.
-    pub fn fill(&self) -> Filling {
-        Filling(Held { budget: self.clone(), bytes: 0 })
+        let fits = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
+        self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(Hold(Arc::new(Held { budget: self.clone(), bytes })))
     }
 
     /// Bytes held now.
@@ -56,25 +48,23 @@ impl Budget {
     }
 }
 
-impl Filling {
-    /// Takes what is missing to `bytes`; false, and nothing more is taken, when that does not fit.
-    pub fn grow_to(&mut self, bytes: usize) -> bool {
-        let Held { budget, bytes: held } = &mut self.0;
-        let more = bytes.saturating_sub(*held);
-        let fits = |sum: usize| sum.checked_add(more).filter(|sum| *sum <= budget.0.limit);
-        let taken = budget.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
-        if taken {
-            *held += more;
+impl Hold {
+    /// Takes more, or gives some back, so that `bytes` are held. `false`, and nothing changed, when they do
+    /// not fit, or when there are other clones.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Some(held) = Arc::get_mut(&mut self.0) else { return false };
+        let Inner { limit, held: total } = &*held.budget.0;
+        let fits = |now: usize| (now - held.bytes).checked_add(bytes).filter(|sum| *sum <= *limit);
+        if total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return false;
         }
-        taken
+        held.bytes = bytes;
+        true
     }
 
-    /// Gives back what is beyond `bytes` and keeps the rest.
-    pub fn finish(mut self, bytes: usize) -> Hold {
-        let beyond = self.0.bytes.saturating_sub(bytes);
-        self.0.bytes -= beyond;
-        self.0.budget.0.held.fetch_sub(beyond, Ordering::Relaxed);
-        Hold(Arc::new(self.0))
+    /// Bytes held by all clones together.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
     }
 }
 
@@ -103,18 +93,18 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_is_refused_at_the_limit_and_ends_exact() {
+    fn a_hold_grows_and_shrinks_while_it_is_alone() {
         let budget = Budget::new(100);
-        let mut filling = budget.fill();
-        assert!(filling.grow_to(40) && filling.grow_to(10) && filling.grow_to(100));
-        assert!(!filling.grow_to(101));
-        assert_eq!(budget.held(), 100);
-        let hold = filling.finish(30);
+        let mut hold = budget.take(10).unwrap();
+        assert!(hold.resize(100));
+        assert!(!hold.resize(101));
+        assert!(!hold.resize(usize::MAX));
+        assert_eq!((hold.bytes(), budget.held()), (100, 100));
+        assert!(hold.resize(30));
         assert_eq!(budget.held(), 30);
-        drop(hold);
-        let mut unfinished = budget.fill();
-        assert!(unfinished.grow_to(7));
-        drop(unfinished);
+        let other = hold.clone();
+        assert!(!hold.resize(20));
+        drop((hold, other));
         assert_eq!(budget.held(), 0);
     }
 }

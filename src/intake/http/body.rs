@@ -6,7 +6,7 @@
 
 use super::grpc;
 use super::protocol::Refusal;
-use crate::traces::budget::{Budget, Filling, Hold};
+use crate::traces::{Budget, Hold};
 use hyper::body::{Body, Bytes, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ pub(super) async fn read(
 
 struct Gathered {
     bytes: Vec<u8>,
-    taken: Filling,
+    hold: Hold,
     /// How many there will be; 0 when that is not known.
     expected: usize,
     limit: usize,
@@ -44,8 +44,8 @@ struct Gathered {
 
 impl Gathered {
     fn new(declared: Option<u64>, limit: usize, is_grpc: bool, budget: &Budget) -> Result<Self, Refusal> {
-        let taken = budget.fill();
-        let mut gathered = Gathered { bytes: Vec::new(), taken, expected: 0, limit, is_grpc };
+        let hold = budget.take(0).ok_or(Refusal::NoRoom)?;
+        let mut gathered = Gathered { bytes: Vec::new(), hold, expected: 0, limit, is_grpc };
         gathered.expect(declared.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX)))?;
         Ok(gathered)
     }
@@ -84,7 +84,7 @@ impl Gathered {
             let most = if total <= self.expected { self.expected } else { self.most() };
             total.saturating_mul(2).min(most)
         };
-        if !self.taken.grow_to(capacity) {
+        if !self.hold.resize(capacity) {
             return Err(Refusal::NoRoom);
         }
         self.bytes.reserve_exact(capacity - self.bytes.len());
@@ -93,8 +93,8 @@ impl Gathered {
 
     fn finish(mut self) -> (Vec<u8>, Hold) {
         self.bytes.shrink_to_fit();
-        let hold = self.taken.finish(self.bytes.capacity());
-        (self.bytes, hold)
+        self.hold.resize(self.bytes.capacity());
+        (self.bytes, self.hold)
     }
 }
 
@@ -117,16 +117,14 @@ mod tests {
             assert_eq!(budget.held(), 3_000);
         }
         let (bytes, hold) = gathered.finish();
-        assert_eq!((bytes.len(), bytes.capacity(), budget.held()), (3_000, 3_000, 3_000));
+        assert_eq!((bytes.len(), bytes.capacity(), hold.bytes()), (3_000, 3_000, 3_000));
         drop(hold);
         // Announces nothing.
         let mut gathered = Gathered::new(None, 20 << 20, false, &budget).unwrap();
         for _ in 0..100 {
             gathered.add(&Bytes::from(vec![1; 1_000])).unwrap();
         }
-        let whole = gathered.finish();
-        assert_eq!((whole.0.len(), budget.held()), (100_000, 100_000));
-        drop(whole);
+        assert_eq!(gathered.finish().1.bytes(), 100_000);
         assert_eq!(budget.held(), 0);
     }
 

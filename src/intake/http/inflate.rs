@@ -106,10 +106,7 @@ fn fill(
     // One byte more than the limit tells what is too large from what just fits.
     let most = limit.saturating_add(1);
     let mut capacity = expected.max(FIRST).min(most);
-    let mut taken = budget.fill();
-    if !taken.grow_to(capacity) {
-        return Err(Fault::NoRoom);
-    }
+    let mut hold = budget.take(capacity).ok_or(Fault::NoRoom)?;
     let mut out = Vec::with_capacity(capacity);
     loop {
         let room = (capacity - out.len()) as u64;
@@ -124,13 +121,13 @@ fn fill(
             break;
         }
         capacity = capacity.saturating_mul(2).min(most);
-        if !taken.grow_to(capacity) {
+        if !hold.resize(capacity) {
             return Err(Fault::NoRoom);
         }
         out.reserve_exact(capacity - out.len());
     }
     out.shrink_to_fit();
-    let hold = taken.finish(out.capacity());
+    hold.resize(out.capacity());
     Ok((out, hold))
 }
 
@@ -161,8 +158,7 @@ mod tests {
     fn out(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
         let budget = Budget::new(10 << 20);
         let found = inflate(encoding, body, limit, &budget).map(|(out, hold)| {
-            assert_eq!(budget.held(), out.capacity());
-            drop(hold);
+            assert_eq!((hold.bytes(), budget.held()), (out.capacity(), out.capacity()));
             out
         });
         assert_eq!(budget.held(), 0);
