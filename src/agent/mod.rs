@@ -7,6 +7,7 @@
 mod intakes;
 mod notes;
 mod page;
+mod spans;
 mod stop;
 mod trim;
 mod view;
@@ -17,7 +18,7 @@ use crate::backend::prometheus::Exposition;
 use crate::config::Config;
 use crate::deliver::Queue;
 use crate::intake::http;
-use crate::intake::statsd::{self as intake, Bound, Running};
+use crate::intake::statsd::{self as intake, Bound, Running, Watch};
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
 use crate::metrics::{Aggregator, Pushing};
@@ -25,8 +26,8 @@ use crate::statsd::Dialect;
 use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
-use crate::traces::{Batcher, Budget};
 use crate::{backend, clock};
+use spans::Spans;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +94,9 @@ pub(crate) struct Agent {
     aggregator: Aggregator,
     queues: Vec<Queue>,
     notes: JoinHandle<()>,
+    /// What the intakes of spans share, and the task that sends their batches on by age.
+    spans: Spans,
+    batches: JoinHandle<()>,
     listeners: Vec<Running>,
     intakes: intakes::Intakes,
     windows: JoinHandle<()>,
@@ -124,9 +128,13 @@ impl Agent {
             stopped.clone(),
         ));
 
+        let spans = Spans::new(&config, &queues);
+        let batches = tokio::spawn(spans.batcher.clone().run(stopped.clone()));
+
         let view = Arc::new(View::new(
             aggregator.clone(),
             queues.clone(),
+            spans.clone(),
             Exposition::new(Arc::new(page::Series(aggregator.clone())), &config.resource),
             recorder,
         ));
@@ -140,21 +148,20 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
-        let budget = Budget::new(config.traces.budget_bytes);
-        let batcher = Batcher::new(Arc::new(intakes::NoQueue));
-        let intakes = intakes.serve(&config, &budget, &batcher)?;
+        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher)?;
         view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
             config.metrics.flush_interval,
             queues.clone(),
-            Arc::clone(&view),
             stopped.clone(),
         ));
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
         let server = server.serve(state(&view))?;
         trim::give_back_code();
+        let watches: Vec<_> = listeners.iter().map(Running::watch).collect();
+        view.readiness.watch(move || watches.iter().all(Watch::healthy));
         view.readiness.ready();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -168,6 +175,8 @@ impl Agent {
             aggregator,
             queues,
             notes,
+            spans,
+            batches,
             listeners,
             intakes,
             windows,

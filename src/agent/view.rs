@@ -1,11 +1,13 @@
 //! The running agent as others look at it: `/status`, its own metrics, the summary in the log.
 
 use super::page::Series;
+use super::spans::Spans;
 use crate::admin::collect::{self, ListenerSource};
 use crate::admin::intakes::IntakeStatus;
 use crate::admin::kernel_drops::SocketFacts;
 use crate::admin::status::{
-    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, Status, StatusSource,
+    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, SpanStatus, Status,
+    StatusSource,
 };
 use crate::admin::{Phase, Readiness, summary};
 use crate::backend::prometheus::Exposition;
@@ -30,6 +32,7 @@ pub(super) struct View {
     pub(super) aggregator: Aggregator,
     pub(super) exposition: Arc<Exposition<Series>>,
     pub(super) recorder: Recorder,
+    pub(super) spans: Spans,
     queues: Vec<Queue>,
     listeners: Mutex<Vec<Listener>>,
     intakes: Mutex<Vec<http::Watch>>,
@@ -51,6 +54,7 @@ impl View {
     pub(super) fn new(
         aggregator: Aggregator,
         queues: Vec<Queue>,
+        spans: Spans,
         exposition: Arc<Exposition<Series>>,
         recorder: Recorder,
     ) -> View {
@@ -59,6 +63,7 @@ impl View {
             aggregator,
             exposition,
             recorder,
+            spans,
             queues,
             listeners: Mutex::default(),
             intakes: Mutex::default(),
@@ -81,13 +86,6 @@ impl View {
     /// Requests answered by the span intakes.
     pub(super) fn requests(&self) -> u64 {
         self.intakes.lock().iter().map(http::Watch::requests).sum()
-    }
-
-    /// Whether every listener receives.
-    pub(super) fn check_listeners(&self) {
-        if !self.listeners.lock().iter().all(|listener| listener.watch.healthy()) {
-            self.readiness.fail();
-        }
     }
 
     /// Metric lines taken by all listeners.
@@ -151,6 +149,7 @@ impl View {
         telemetry::total(Metric::ContextsCreated, &[], contexts.created);
         telemetry::total(Metric::ContextsEvicted, &["room"], contexts.evicted);
         telemetry::total(Metric::ContextsEvicted, &["expired"], contexts.expired);
+        self.spans.collect();
         telemetry::process::collect(Duration::from_nanos(self.started_ns));
     }
 
@@ -212,6 +211,10 @@ impl StatusSource for View {
             last_seconds_ago: (last_ns > 0).then(|| clock::now_ns().saturating_sub(last_ns) as f64 / 1e9),
             messages_unfetched: self.unfetched(),
         }
+    }
+
+    fn spans(&self) -> SpanStatus {
+        self.spans.status()
     }
 }
 

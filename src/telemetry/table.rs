@@ -53,7 +53,7 @@ table! {
     ListenerChecks Counter "pillion_listener_checks_total" ["listener"] "Service checks received.";
     ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because too many waited for the backends.";
     ListenerTimestamped Counter "pillion_listener_timestamped_total" ["listener"] "Points that carried a timestamp of their own.";
-    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped because more came than the limit of a flush window.";
+    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped: over the limit of a flush window, or no push backend to go to.";
     ListenerRuledOut Counter "pillion_listener_ruled_out_total" ["listener"] "Messages that a rule told to drop.";
     ListenerFolded Counter "pillion_listener_folded_total" ["listener"] "Messages that went into an overflow series because a limit of contexts was reached.";
     ListenerNoRoom Counter "pillion_listener_no_room_total" ["listener"] "Messages that found no room even in an overflow series.";
@@ -75,7 +75,7 @@ table! {
     ContextsCreated Counter "pillion_contexts_created_total" [] "Contexts made since the start.";
     ContextsEvicted Counter "pillion_contexts_evicted_total" ["reason"] "Contexts given up, by reason: expired, or room for new ones.";
     Forms Gauge "pillion_forms" [] "Forms held: the ways in which contexts were written on the wire.";
-    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts fold into an overflow series.";
+    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts folded into an overflow series, in this flush window or the one before.";
     Flushes Counter "pillion_flushes_total" [] "Flush windows closed.";
     FlushesSkipped Counter "pillion_flushes_skipped_total" [] "Flush windows that came too late and were merged into the next.";
     FlushSeconds Counter "pillion_flush_seconds_total" [] "Time spent in flushes, in seconds.";
@@ -87,10 +87,20 @@ table! {
     PagesAbandoned Counter "pillion_pages_abandoned_total" [] "Pages whose reader went away before their end.";
     PageConflicts Counter "pillion_page_conflicts_total" ["reason"] "Lines left out of pages or changed on them, by reason; each page counts anew.";
 
-    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points or records that a backend took.";
+    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points, records, spans or client payloads that a backend took.";
     BackendRetried Counter "pillion_backend_retried_total" ["backend", "signal"] "Payloads sent again after a passing fault.";
-    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points or records lost at a backend, by reason.";
+    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points, records, spans or client payloads lost at a backend, by reason.";
     BackendQueueBytes Gauge "pillion_backend_queue_bytes" ["backend"] "Bytes that wait for a backend.";
+
+    SpansReceived Counter "pillion_spans_received_total" ["protocol"] "Spans taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
+    SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Sound spans that were not taken and whose client was told so, by reason.";
+    SpansDropped Counter "pillion_spans_dropped_total" ["reason"] "Spans taken and dropped before any backend's queue, by reason.";
+    SpansPending Gauge "pillion_spans_pending" [] "Spans in the batch that is being gathered.";
+    TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies and spans hold, from reading to delivery.";
+    TracesBudgetLimit Gauge "pillion_traces_budget_limit_bytes" [] "The most that they may hold.";
+    ClientStatsReceived Counter "pillion_client_stats_received_total" [] "Payloads of statistics taken from Datadog clients.";
+    ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";
+    ClientStatsNotCarried Counter "pillion_client_stats_not_carried_total" [] "Payloads of statistics dropped because no configured backend carries them.";
 
     HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";

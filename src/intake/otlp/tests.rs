@@ -19,11 +19,15 @@ impl Outlet for Room {
 }
 
 fn otlp(origins: &[&str]) -> Otlp {
+    otlp_with(origins, true)
+}
+
+fn otlp_with(origins: &[&str], room: bool) -> Otlp {
     let options = config::OtlpIntake {
         cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         ..config::OtlpIntake::default()
     };
-    Otlp::new(Batcher::new(Arc::new(Room(true))), &options)
+    Otlp::new(Batcher::new(Arc::new(Room(room)), &config::Traces::default()), &options)
 }
 
 fn head(method: Method, path: &str, headers: &[(&'static str, &str)]) -> Head {
