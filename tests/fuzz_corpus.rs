@@ -1,7 +1,9 @@
-//! The bodies of the fuzz targets for what clients send, each run over its committed corpus and some thousand mutations of
-//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
-//! same for configurations.
+//! The bodies of the fuzz targets for what clients send, each run over its committed corpus and some thousand
+//! mutations of it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs`
+//! does the same for configurations.
 
+#[path = "fuzz_bodies/otlp.rs"]
+mod otlp;
 #[path = "fuzz_bodies/otlp_json.rs"]
 mod otlp_json;
 #[path = "fuzz_bodies/statsd.rs"]
@@ -69,6 +71,25 @@ const OTLP_JSON_PIECES: &[&[u8]] = &[
     b"\"trace_id\":\"\"",
 ];
 
+/// What mutations of OTLP requests insert: keys with wrong lengths, long numbers, ids.
+const OTLP_PIECES: &[&[u8]] = &[
+    b"\x0a\x00",
+    b"\x0a\x02",
+    b"\x12\x02\x12\x00",
+    b"\x0a\x10",
+    b"\x12\x08",
+    b"\x4a\x04\x0a\x00\x12\x00",
+    b"\x2a\x02\x0a\x00",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80",
+    b"\x00",
+    b"\xff",
+    b"\x0b",
+    b"\x1f\x8b\x08\x00",
+    b"\x28\xb5\x2f\xfd",
+];
+
 /// SplitMix64.
 struct Random(u64);
 
@@ -134,6 +155,12 @@ fn statsd_holds_over_its_corpus() -> io::Result<()> {
 #[test]
 fn otlp_json_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("otlp_json", OTLP_JSON_PIECES, otlp_json::run)? >= 8);
+    Ok(())
+}
+
+#[test]
+fn otlp_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
     Ok(())
 }
 
