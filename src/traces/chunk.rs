@@ -31,3 +31,11 @@ impl SpanBatch {
         SpanBatch { chunks: chunks.into(), spans, bytes }
     }
 }
+
+/// The same for the same resource and schema: what tells whose chunks may be merged.
+pub fn identity(resource: &[u8], schema_url: &str) -> u64 {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    hash.update(resource);
+    hash.update(schema_url.as_bytes());
+    hash.digest()
+}
