@@ -2,7 +2,7 @@
 //! merges spans of one id.
 
 use super::http::{self, Client};
-use super::{Descriptor, StartError};
+use super::{Descriptor, StartError, compress};
 use crate::config::{Compression, Zipkin as Options};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
 use crate::traces::Chunk;
@@ -28,7 +28,7 @@ impl Zipkin {
     pub(super) fn new(options: &Options, version: &'static str) -> Result<Self, StartError> {
         let mut headers = http::headers(&options.headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(encoding) = super::encoding(options.compression) {
+        if let Some(encoding) = compress::encoding(options.compression) {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let client = Client::new(&options.endpoint, headers, &format!("pillion/{version}"))?;
@@ -42,12 +42,10 @@ impl Backend for Zipkin {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
         match part {
             Part::Spans { chunks } => {
-                let body = super::compressed(json(chunks)?, self.compression);
+                let body = compress::compressed(json(chunks)?, self.compression);
                 Ok(Encoded { body: Some(body.into()), unsupported: 0 })
             }
-            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats { .. } => {
-                Ok(Encoded { body: None, unsupported: part.len() as u64 })
-            }
+            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
         }
     }
 

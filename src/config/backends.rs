@@ -22,6 +22,7 @@ pub struct Backend {
 pub enum BackendKind {
     Otlp(Otlp),
     File(File),
+    Zipkin(Zipkin),
 }
 
 /// The types by name, as empty values of their kind.
@@ -29,20 +30,22 @@ pub enum BackendKind {
 pub(crate) enum TypeName {
     Otlp,
     File,
+    Zipkin,
 }
 
 choices! {
-    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File }
+    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File, "zipkin" => TypeName::Zipkin }
 }
 
 impl TypeName {
-    pub(crate) const ALL: [TypeName; 2] = [TypeName::Otlp, TypeName::File];
+    pub(crate) const ALL: [TypeName; 3] = [TypeName::Otlp, TypeName::File, TypeName::Zipkin];
 
     /// As it stands behind `type`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             TypeName::Otlp => "otlp",
             TypeName::File => "file",
+            TypeName::Zipkin => "zipkin",
         }
     }
 
@@ -50,6 +53,7 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::ABOUT,
             TypeName::File => File::ABOUT,
+            TypeName::Zipkin => Zipkin::ABOUT,
         }
     }
 
@@ -58,6 +62,7 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::options(),
             TypeName::File => File::options(),
+            TypeName::Zipkin => Zipkin::options(),
         }
     }
 }
@@ -150,6 +155,18 @@ section! {
     }
 }
 
+section! {
+    /// Spans for Zipkin, by its HTTP API in JSON.
+    pub struct Zipkin {
+        /// The server, such as `http://HOST:9411`; `/api/v2/spans` is appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:9411\"";
+        /// Compression of the payload. It costs processor time and pays across a network.
+        compression "compression": Compression as OneOf<CompressionName> = Compression::None;
+        /// Sent with every request; never shown. The variable takes `name=value,name=value`.
+        headers "headers": BTreeMap<String, Secret> as Headers = BTreeMap::new();
+    }
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(pub String);
@@ -233,6 +250,11 @@ fn backend(path: &str, table: &Table, load: &mut Load) -> Option<Backend> {
             load.section(&mut file, path, table);
             BackendKind::File(file)
         }
+        TypeName::Zipkin => {
+            let mut zipkin = Zipkin::default();
+            load.section(&mut zipkin, path, table);
+            BackendKind::Zipkin(zipkin)
+        }
     };
     Some(Backend { delivery, kind })
 }
@@ -251,6 +273,7 @@ impl Backend {
         let (of_type, own) = match &self.kind {
             BackendKind::Otlp(otlp) => (TypeName::Otlp, otlp.values()),
             BackendKind::File(file) => (TypeName::File, file.values()),
+            BackendKind::Zipkin(zipkin) => (TypeName::Zipkin, zipkin.values()),
         };
         let options = own.into_iter().chain(self.delivery.values());
         std::iter::once(("type", super::format::quote(of_type.word())))

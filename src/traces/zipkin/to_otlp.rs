@@ -7,7 +7,7 @@ use super::{Endpoint, Span, key};
 use crate::traces::budget::{Budget, Hold};
 use crate::traces::chunk::{Chunk, identity};
 use crate::traces::protobuf::{Open, Writer};
-use crate::traces::view::ResourceSpans;
+
 use crate::traces::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
 use bytes::Bytes;
 
@@ -96,7 +96,7 @@ impl<'b> Builder<'b> {
         chunks
             .into_iter()
             .map(|(bytes, spans)| {
-                let identity = identity(ResourceSpans::read(&bytes).resource.raw, "");
+                let identity = identity(&bytes);
                 // Freed a moment ago on this thread; without it the chunk is small enough to go on.
                 let hold = budget.take(bytes.len());
                 Chunk { bytes, spans, identity, hold }
