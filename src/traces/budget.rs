@@ -18,7 +18,7 @@ struct Inner {
 
 /// Bytes that were taken; given back when the last clone goes.
 #[derive(Clone, Debug)]
-pub struct Hold(#[allow(dead_code, reason = "kept for its end")] Arc<Held>);
+pub struct Hold(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
@@ -48,6 +48,26 @@ impl Budget {
     }
 }
 
+impl Hold {
+    /// Takes more, or gives some back, so that `bytes` are held. `false`, and nothing changed, when they do
+    /// not fit, or when there are other clones.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Some(held) = Arc::get_mut(&mut self.0) else { return false };
+        let Inner { limit, held: total } = &*held.budget.0;
+        let fits = |now: usize| (now - held.bytes).checked_add(bytes).filter(|sum| *sum <= *limit);
+        if total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return false;
+        }
+        held.bytes = bytes;
+        true
+    }
+
+    /// Bytes held by all clones together.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -70,5 +90,21 @@ mod tests {
         drop(second);
         assert_eq!(budget.held(), 0);
         assert!(budget.take(100).is_some());
+    }
+
+    #[test]
+    fn a_hold_grows_and_shrinks_while_it_is_alone() {
+        let budget = Budget::new(100);
+        let mut hold = budget.take(10).unwrap();
+        assert!(hold.resize(100));
+        assert!(!hold.resize(101));
+        assert!(!hold.resize(usize::MAX));
+        assert_eq!((hold.bytes(), budget.held()), (100, 100));
+        assert!(hold.resize(30));
+        assert_eq!(budget.held(), 30);
+        let other = hold.clone();
+        assert!(!hold.resize(20));
+        drop((hold, other));
+        assert_eq!(budget.held(), 0);
     }
 }
