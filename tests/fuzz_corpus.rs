@@ -1,15 +1,20 @@
-//! The body of the fuzz target for packets, run over its committed corpus and some thousand mutations of
-//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
+//! The bodies of the fuzz targets for packets and spans, run over their committed corpora and some thousand
+//! mutations of them: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
 //! same for configurations.
 
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
+#[path = "fuzz_bodies/zipkin.rs"]
+mod zipkin;
 
 use std::io;
 use std::path::Path;
 
 /// Mutations of each file.
 const MUTATIONS: usize = 200;
+/// What mutations of spans insert.
+const ZIPKIN_PIECES: &[&[u8]] =
+    &[b"\"", b"{", b"}", b"[", b"]", b",", b":", b"null", b"1e9", b"\\u0000", b"\xff", b"\x0a\x00", b"\x80"];
 /// What mutations of packets insert.
 const STATSD_PIECES: &[&[u8]] = &[
     b":",
@@ -101,6 +106,12 @@ fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize
 #[test]
 fn statsd_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn zipkin_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("zipkin", ZIPKIN_PIECES, zipkin::run)? >= 6);
     Ok(())
 }
 

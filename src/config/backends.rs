@@ -107,7 +107,7 @@ section! {
     pub struct Otlp {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics` and
         /// `/v1/logs` are appended.
-        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://collector:4318\"";
         /// How to speak. When it is not written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
@@ -159,7 +159,7 @@ section! {
     /// Spans for Zipkin, by its HTTP API in JSON.
     pub struct Zipkin {
         /// The server, such as `http://HOST:9411`; `/api/v2/spans` is appended.
-        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:9411\"";
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://zipkin:9411\"";
         /// Compression of the payload. It costs processor time and pays across a network.
         compression "compression": Compression as OneOf<CompressionName> = Compression::None;
         /// Sent with every request; never shown. The variable takes `name=value,name=value`.

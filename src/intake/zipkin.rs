@@ -131,7 +131,7 @@ mod tests {
 
     fn zipkin(room: bool) -> Zipkin {
         let outlet = Arc::new(Taken { spans: AtomicU64::new(0), room });
-        Zipkin::new(Batcher::new(outlet), &config::ZipkinIntake::default())
+        Zipkin::new(Batcher::new(outlet, &config::Traces::default()), &config::ZipkinIntake::default())
     }
 
     fn head(method: Method, path: &str, content_type: &str) -> Head {
@@ -151,7 +151,9 @@ mod tests {
     fn other_paths_and_methods_say_what_to_do() {
         let zipkin = zipkin(true);
         for (method, path, status) in [(Method::POST, "/api/v1/spans", 404), (Method::GET, PATH, 405)] {
-            let Route::Answer(answer) = zipkin.route(&head(method, path, "application/json")) else { panic!() };
+            let Route::Answer(answer) = zipkin.route(&head(method, path, "application/json")) else {
+                panic!()
+            };
             assert_eq!(answer.status, status);
             assert!(String::from_utf8_lossy(&answer.body).contains("spans"));
         }
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!(answer.status, 400);
         let answer = post(&zipkin, "application/json", br#"[{"traceId":"1"}]"#);
         assert_eq!(answer.status, 400);
-        insta::assert_snapshot!(String::from_utf8_lossy(&answer.body), @"");
+        insta::assert_snapshot!(String::from_utf8_lossy(&answer.body), @"span 0: `id` is missing at line 1 column 17");
     }
 
     #[test]

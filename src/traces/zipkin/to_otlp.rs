@@ -112,7 +112,11 @@ fn write_span(to: &mut Writer, span: &Span<'_>) {
         (0, _) | (_, 0) => 0,
         (_, duration) => start_ns.saturating_add(duration.saturating_mul(1_000)),
     };
-    let flags = tag(key::TRACE_FLAGS).and_then(|flags| u32::from_str_radix(flags, 16).ok());
+    // Only as `from_otlp` writes them: any other text stays a tag.
+    let flags = tag(key::TRACE_FLAGS).and_then(|text| {
+        let flags = u32::from_str_radix(text, 16).ok()?;
+        (flags != 0 && text == format!("{flags:02x}")).then_some(flags)
+    });
     let head = SpanHead {
         trace_id: &span.trace_id,
         span_id: &span.id,
