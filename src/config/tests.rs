@@ -48,7 +48,7 @@ fn whole_example() -> String {
 #[test]
 fn the_example_holds_every_option_and_each_is_right() {
     let config = file(&whole_example());
-    assert_eq!((config.rules.len(), config.backends.len()), (1, 2));
+    assert_eq!((config.rules.len(), config.backends.len()), (1, 3));
     assert!(config.telemetry.otlp.is_some());
     for chapter in chapters() {
         for option in &chapter.options {
