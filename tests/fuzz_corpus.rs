@@ -8,12 +8,17 @@ mod otlp;
 mod otlp_json;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
+#[path = "fuzz_bodies/zipkin.rs"]
+mod zipkin;
 
 use std::io;
 use std::path::Path;
 
 /// Mutations of each file.
 const MUTATIONS: usize = 200;
+/// What mutations of spans insert.
+const ZIPKIN_PIECES: &[&[u8]] =
+    &[b"\"", b"{", b"}", b"[", b"]", b",", b":", b"null", b"1e9", b"\\u0000", b"\xff", b"\x0a\x00", b"\x80"];
 /// What mutations of packets insert.
 const STATSD_PIECES: &[&[u8]] = &[
     b":",
@@ -161,6 +166,12 @@ fn otlp_json_holds_over_its_corpus() -> io::Result<()> {
 #[test]
 fn otlp_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn zipkin_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("zipkin", ZIPKIN_PIECES, zipkin::run)? >= 6);
     Ok(())
 }
 

@@ -4,3 +4,4 @@
 pub mod http;
 pub mod otlp;
 pub mod statsd;
+pub mod zipkin;

@@ -5,7 +5,7 @@
 
 use super::Form;
 use super::answer::{ERROR_BYTES, accepted, causes, of_json, refused};
-use crate::backend::StartError;
+use crate::backend::{StartError, compress};
 use crate::clock;
 use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
@@ -52,11 +52,7 @@ impl Http {
             if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
         })?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
-        let encoding = match compression {
-            Compression::None => None,
-            Compression::Gzip => Some("gzip"),
-            Compression::Zstd => Some("zstd"),
-        };
+        let encoding = compress::encoding(compression);
         if let Some(encoding) = encoding {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }

@@ -14,15 +14,14 @@ pub(super) mod logs;
 pub(super) mod metrics;
 pub(super) mod traces;
 
+use super::compress::compressed;
 use super::{Descriptor, StartError};
 use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use flate2::write::GzEncoder;
 use prost::Message;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
 pub(super) static DESCRIPTOR: Descriptor =
@@ -103,7 +102,7 @@ impl Backend for Exporter {
             },
             Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
-        let body = compressed(self.body, body)?;
+        let body = compressed(body, self.body)?;
         Ok(Encoded { body: Some(body.into()), unsupported: 0 })
     }
 
@@ -141,22 +140,6 @@ impl Form {
             Form::Json => "application/json",
         }
     }
-}
-
-/// Level 1 of either: the next ones cost more than they save on payloads like these.
-fn compressed(compression: Compression, body: Vec<u8>) -> Result<Vec<u8>, TooLarge> {
-    Ok(match compression {
-        Compression::None => body,
-        Compression::Gzip => {
-            let room = Vec::with_capacity(body.len() / 4);
-            let mut encoder = GzEncoder::new(room, flate2::Compression::fast());
-            // Writing into memory cannot fail.
-            let _ = encoder.write_all(&body);
-            encoder.finish().unwrap_or_default()
-        }
-        // Fails for want of memory only; a smaller part wants less.
-        Compression::Zstd => zstd::bulk::compress(&body, 1).map_err(|_| TooLarge)?,
-    })
 }
 
 fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
