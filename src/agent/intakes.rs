@@ -5,6 +5,7 @@
 use crate::config::{Config, ListenAddress};
 use crate::intake::http::{self, BindError, Limits, Origin, Protocol, Server, Watch};
 use crate::intake::otlp::Otlp;
+use crate::intake::zipkin::Zipkin;
 use crate::traces::{Batcher, Budget};
 use std::io;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) struct Bound(Vec<(Kind, http::Bound)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Otlp,
+    Zipkin,
 }
 
 /// The running listeners.
@@ -42,6 +44,7 @@ pub(super) fn bind(config: &Config) -> Result<Bound, BindError> {
     let origin = |what, option, variable| Origin { what, option, variable };
     add(Kind::Otlp, origin("OTLP over gRPC", "otlp.grpc", "PILLION_OTLP_GRPC"), &config.otlp.grpc)?;
     add(Kind::Otlp, origin("OTLP over HTTP", "otlp.http", "PILLION_OTLP_HTTP"), &config.otlp.http)?;
+    add(Kind::Zipkin, origin("Zipkin", "zipkin.listen", "PILLION_ZIPKIN_LISTEN"), &config.zipkin.listen)?;
     Ok(Bound(bound))
 }
 
@@ -55,9 +58,11 @@ impl Bound {
             stall: STALL,
         };
         let otlp: Arc<dyn Protocol> = Arc::new(Otlp::new(batcher.clone(), &config.otlp));
+        let zipkin: Arc<dyn Protocol> = Arc::new(Zipkin::new(batcher.clone(), &config.zipkin));
         let serve = |(kind, bound): (Kind, http::Bound)| {
             let protocol = match kind {
                 Kind::Otlp => Arc::clone(&otlp),
+                Kind::Zipkin => Arc::clone(&zipkin),
             };
             tracing::info!(listener = %bound.address(), protocol = protocol.name(), "listening");
             bound.serve(protocol, budget, limits.clone())
