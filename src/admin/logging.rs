@@ -23,7 +23,8 @@ pub fn start(config: &config::Config, runtime: &Handle) -> Result<Option<Exporte
         Some(otlp) => {
             let protocol = match otlp.protocol {
                 OtlpProtocol::Grpc => Protocol::Grpc,
-                OtlpProtocol::Http => Protocol::Http,
+                // The configuration takes no JSON here.
+                OtlpProtocol::Http | OtlpProtocol::HttpJson => Protocol::Http,
             };
             Some(Exporter::start(&Target { endpoint: otlp.endpoint.clone(), protocol }, runtime)?)
         }

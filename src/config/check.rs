@@ -146,12 +146,16 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
                 help,
             );
         }
-        OtlpProtocol::Http if endpoint.ends_with("/v1/metrics") || endpoint.ends_with("/v1/logs") => {
+        OtlpProtocol::Http | OtlpProtocol::HttpJson if names_a_signal(endpoint) => {
             let help = "remove it: `/v1/metrics` and its like are appended".to_owned();
             load.fault(&place, format!("`{path}` names one signal"), "with the path of a signal", help);
         }
-        OtlpProtocol::Grpc | OtlpProtocol::Http => {}
+        OtlpProtocol::Grpc | OtlpProtocol::Http | OtlpProtocol::HttpJson => {}
     }
+}
+
+fn names_a_signal(endpoint: &str) -> bool {
+    ["/v1/metrics", "/v1/logs", "/v1/traces"].iter().any(|path| endpoint.ends_with(path))
 }
 
 fn files(backends: &BTreeMap<String, Backend>, load: &mut Load) {

@@ -1,3 +1,5 @@
+//! Halves of chunks, and the sample chunk of other tests.
+
 use super::*;
 use crate::traces::{view, walk};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 /// A chunk whose scopes have so many spans, named by their place.
-fn chunk(scopes: &[usize]) -> Chunk {
+pub(crate) fn chunk(scopes: &[usize]) -> Chunk {
     let mut names = 0..;
     let mut span = || Span { name: names.next().unwrap_or(0).to_string(), ..Span::default() };
     let scope = |(at, spans): (usize, &usize)| ScopeSpans {
