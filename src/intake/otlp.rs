@@ -7,7 +7,7 @@
 use super::http::grpc::status_message;
 use super::http::{Answer, Grpc, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
-use crate::traces::{Batcher, Chunk, Protocol as Source, walk};
+use crate::traces::{Batcher, Chunk, Protocol as Source, json, walk};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -160,14 +160,9 @@ impl Otlp {
 
 /// The spans of a request in JSON, as protobuf.
 fn json_chunks(request: &Request<'_>) -> Result<Vec<Chunk>, Refused> {
-    if request.body.trim_ascii() == b"{}" {
-        return Ok(Vec::new());
-    }
-    Err(Refused {
-        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        code: UNIMPLEMENTED,
-        message: format!("JSON is not read; send `{PROTOBUF}`"),
-        retry_after: None,
+    json::read_request(&request.body, request.budget).map_err(|error| match error {
+        json::Error::NoRoom => Refused::no_room(error.to_string()),
+        json::Error::Json { .. } => Refused::malformed(error.to_string()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::traces::{Budget, NoRoom, Outlet, SpanBatch};
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 struct Room(bool);
@@ -12,6 +13,24 @@ impl Outlet for Room {
     }
 
     fn spans(&self, _: SpanBatch) {}
+
+    fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
+        Ok(())
+    }
+}
+
+/// Room for all, which is kept.
+#[derive(Default)]
+struct Keeps(Mutex<Vec<SpanBatch>>);
+
+impl Outlet for Keeps {
+    fn has_room(&self, _: usize) -> bool {
+        true
+    }
+
+    fn spans(&self, batch: SpanBatch) {
+        self.0.lock().push(batch);
+    }
 
     fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
         Ok(())
@@ -114,6 +133,51 @@ fn an_empty_request_is_a_success_in_its_own_type() {
     content-type: application/json
     "{}"
     "#);
+}
+
+/// One span of one resource.
+const ONE_SPAN: &[u8] = b"\x0a\x25\x0a\x00\x12\x21\x12\x1f\x0a\x100123456789abcdef\x12\x0801234567\x2a\x01a";
+
+#[test]
+fn spans_are_passed_on_as_slices_that_hold_their_body() {
+    let kept = Arc::new(Keeps::default());
+    let options = config::Traces { batch_spans: 1, ..config::Traces::default() };
+    let otlp = Otlp::new(Batcher::new(kept.clone(), &options), &config::OtlpIntake::default());
+    let (budget, body) = (Budget::new(1 << 20), Bytes::from_static(ONE_SPAN));
+    let hold = budget.take(body.len()).unwrap();
+    let head = head(Method::POST, "/v1/traces", &[("content-type", "application/x-protobuf")]);
+    let request = Request { head: &head, endpoint: 0, body: body.clone(), hold, budget: &budget };
+    insta::assert_snapshot!(shown(&otlp.take(request)), @r#"
+    200
+    content-type: application/x-protobuf
+    ""
+    "#);
+    let batch = kept.0.lock().pop().unwrap();
+    assert_eq!((batch.spans, batch.chunks.len()), (1, 1));
+    assert_eq!(batch.chunks[0].bytes, body.slice(2..));
+    assert_eq!(batch.chunks[0].bytes.as_ptr(), body[2..].as_ptr());
+    assert_eq!(budget.held(), body.len());
+    drop(batch);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn without_room_and_with_faults_nothing_is_taken() {
+    let full = otlp_with(&[], false);
+    let protobuf = head(Method::POST, "/v1/traces", &[("content-type", "application/x-protobuf")]);
+    let answer = take(&full, &protobuf, ONE_SPAN);
+    assert_eq!((answer.status.as_u16(), answer.retry_after), (503, Some(RETRY_AFTER)));
+    let grpc = head(Method::POST, GRPC_PATH, &[("content-type", "application/grpc")]);
+    insta::assert_snapshot!(shown(&take(&full, &grpc, ONE_SPAN)), @r#"
+    503
+    content-type: application/x-protobuf
+    ""
+    gRPC 14: there is no room for the spans: the backends do not keep up
+    retry after 1s
+    "#);
+    let answer = take(&otlp(&[]), &protobuf, &ONE_SPAN[..ONE_SPAN.len() - 1]);
+    assert_eq!(answer.status.as_u16(), 400);
+    assert_eq!(answer.body, Bytes::from(status_message(3, &answer.grpc.unwrap().message)));
 }
 
 #[test]
