@@ -116,7 +116,7 @@ fn every_known_field_has_its_wire_type() {
                     _ => &[0],
                 };
                 let mut inner = Writer::new();
-                inner.raw(&[number as u8 * 8 | wire_type]);
+                inner.raw(&[(number as u8 * 8) | wire_type]);
                 // Field 16 has a key of two bytes.
                 if number == 16 {
                     inner.truncate(0);
