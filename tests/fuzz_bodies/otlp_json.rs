@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
 /// What was read is under the budget, and is read the same when it is written again.
 fn assert_read(chunks: &[Chunk], budget: &Budget) {
     let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-    assert!(budget.held() >= bytes && (budget.held() > 0) == !chunks.is_empty());
+    assert!(budget.held() >= bytes && (budget.held() > 0) != chunks.is_empty());
     for chunk in chunks {
         assert!(chunk.spans > 0);
         let once = written(chunk);
