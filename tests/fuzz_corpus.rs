@@ -1,7 +1,9 @@
-//! The body of the fuzz target for packets, run over its committed corpus and some thousand mutations of
-//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
+//! The bodies of the fuzz targets for what clients send, run over their committed corpora and some thousand
+//! mutations of them: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
 //! same for configurations.
 
+#[path = "fuzz_bodies/datadog.rs"]
+mod datadog;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
 
@@ -40,6 +42,30 @@ const STATSD_PIECES: &[&[u8]] = &[
     b"9999999999999999999999",
     b"1e309",
     b"nan",
+];
+
+/// What mutations of Datadog's bodies insert.
+const DATADOG_PIECES: &[&[u8]] = &[
+    b"\xc0",
+    b"\xc2",
+    b"\xff",
+    b"\x90",
+    b"\x91",
+    b"\x93",
+    b"\x80",
+    b"\x81",
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\x00\x00\x00\x01",
+    b"\xdb\x00\x01\x00\x00",
+    b"\xc4\x01\xff",
+    b"\xc7\x00",
+    b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"\xa2\xff\xfe",
+    b"\xa4meta",
+    b"\xa5spans",
+    b"\xa8trace_id",
 ];
 
 /// SplitMix64.
@@ -101,6 +127,19 @@ fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize
 #[test]
 fn statsd_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn datadog_holds_over_its_corpora() -> io::Result<()> {
+    for (name, run) in [
+        ("datadog_v04", datadog::v04 as fn(&[u8])),
+        ("datadog_v05", datadog::v05),
+        ("datadog_v07", datadog::v07),
+        ("datadog_v1", datadog::v1),
+    ] {
+        assert!(over_corpus(name, DATADOG_PIECES, run)? >= 3, "{name}");
+    }
     Ok(())
 }
 

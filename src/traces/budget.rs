@@ -18,7 +18,7 @@ struct Inner {
 
 /// Bytes that were taken; given back when the last clone goes.
 #[derive(Clone, Debug)]
-pub struct Hold(#[allow(dead_code, reason = "kept for its end")] Arc<Held>);
+pub struct Hold(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
@@ -48,6 +48,26 @@ impl Budget {
     }
 }
 
+impl Hold {
+    /// Takes `bytes` more, or nothing when they do not fit or somebody else has a clone.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let Some(held) = Arc::get_mut(&mut self.0) else { return false };
+        let Some(mut more) = held.budget.take(bytes) else { return false };
+        let Some(more) = Arc::get_mut(&mut more.0) else { return false };
+        held.bytes += std::mem::take(&mut more.bytes);
+        true
+    }
+
+    /// Gives `bytes` back early, unless somebody else has a clone.
+    pub fn shrink(&mut self, bytes: usize) {
+        if let Some(held) = Arc::get_mut(&mut self.0) {
+            let bytes = bytes.min(held.bytes);
+            held.bytes -= bytes;
+            held.budget.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -70,5 +90,20 @@ mod tests {
         drop(second);
         assert_eq!(budget.held(), 0);
         assert!(budget.take(100).is_some());
+    }
+
+    #[test]
+    fn a_hold_grows_and_shrinks_while_it_is_alone() {
+        let budget = Budget::new(100);
+        let mut hold = budget.take(60).unwrap();
+        assert!(hold.grow(40) && !hold.grow(1));
+        hold.shrink(70);
+        assert_eq!(budget.held(), 30);
+        let second = hold.clone();
+        assert!(!hold.grow(1));
+        hold.shrink(1);
+        assert_eq!(budget.held(), 30);
+        drop((hold, second));
+        assert_eq!(budget.held(), 0);
     }
 }

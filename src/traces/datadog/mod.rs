@@ -5,7 +5,9 @@
 //! Datadog agent; the mapping's tables are in `docs/traces.md`.
 
 pub mod decode;
+mod names;
 pub mod normalize;
+pub mod to_otlp;
 
 use std::borrow::Cow;
 

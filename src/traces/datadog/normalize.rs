@@ -220,14 +220,15 @@ fn name(name: &mut Cow<'_, str>, counts: &mut Counts) {
 }
 
 fn times(span: &mut Span<'_>, now_ns: u64, counts: &mut Counts) {
-    if span.duration < 0 || span.start.checked_add(span.duration).is_none() {
-        counts.add(Reason::Duration);
-        span.duration = 0;
-    }
     if span.start < EARLIEST_NS {
         counts.add(Reason::Start);
         let now = i64::try_from(now_ns).unwrap_or(i64::MAX);
-        span.start = if span.duration > now { now } else { now - span.duration };
+        let lasted = span.duration.max(0);
+        span.start = if lasted > now { now } else { now - lasted };
+    }
+    if span.duration < 0 || span.start.checked_add(span.duration).is_none() {
+        counts.add(Reason::Duration);
+        span.duration = 0;
     }
 }
 
