@@ -6,6 +6,7 @@
 use super::answer::{ERROR_BYTES, accepted, causes, refused};
 use crate::backend::StartError;
 use crate::clock;
+use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
@@ -25,11 +26,11 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// `headers` are the configured ones; `gzip` says how payloads come.
+    /// `headers` are the configured ones; `compression` says how payloads come.
     pub(super) fn new(
         endpoint: &str,
         mut headers: HeaderMap,
-        gzip: bool,
+        compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
         let builder = Client::builder()
@@ -48,8 +49,13 @@ impl Http {
             if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
         })?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let encoding = match compression {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        };
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let base = endpoint.trim_end_matches('/');
         Ok(Http {

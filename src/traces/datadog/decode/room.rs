@@ -14,14 +14,14 @@ pub struct OutOfRoom;
 #[derive(Debug)]
 pub struct Room<'b> {
     budget: &'b Budget,
-    holds: Vec<Hold>,
+    hold: Option<Hold>,
     held: usize,
     used: usize,
 }
 
 impl<'b> Room<'b> {
     pub fn new(budget: &'b Budget) -> Self {
-        Room { budget, holds: Vec::new(), held: 0, used: 0 }
+        Room { budget, hold: None, held: 0, used: 0 }
     }
 
     /// To be called before `bytes` are allocated.
@@ -32,15 +32,20 @@ impl<'b> Room<'b> {
 
     #[cold]
     fn grow(&mut self) -> Result<(), OutOfRoom> {
-        let missing = self.used - self.held;
-        // Growing by halves keeps the holds few.
-        let (taken, hold) = [missing.max(STEP).max(self.held / 2), missing]
-            .into_iter()
-            .find_map(|bytes| Some((bytes, self.budget.take(bytes)?)))
-            .ok_or(OutOfRoom)?;
-        self.held += taken;
-        self.holds.push(hold);
+        let generous = self.used.saturating_add(STEP);
+        let held = [generous, self.used].into_iter().find(|bytes| self.hold(*bytes));
+        self.held = held.ok_or(OutOfRoom)?;
         Ok(())
+    }
+
+    fn hold(&mut self, bytes: usize) -> bool {
+        match &mut self.hold {
+            Some(hold) => hold.resize(bytes),
+            none => {
+                *none = self.budget.take(bytes);
+                none.is_some()
+            }
+        }
     }
 
     /// Bytes needed so far, for [`Room::back_to`].
@@ -63,7 +68,7 @@ mod tests {
         let budget = Budget::new(300 * 1024);
         let mut room = Room::new(&budget);
         room.need(1).unwrap();
-        assert_eq!(budget.held(), STEP);
+        assert_eq!(budget.held(), STEP + 1);
         room.need(200 * 1024).unwrap();
         room.back_to(0);
         room.need(200 * 1024).unwrap();

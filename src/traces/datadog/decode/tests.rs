@@ -5,6 +5,7 @@ use super::*;
 use crate::traces::Budget;
 use proptest::prelude::*;
 use rmp::encode as mp;
+use std::borrow::Cow;
 
 mod hostile;
 mod maps;
@@ -31,6 +32,50 @@ impl Body {
         self
     }
 
+    fn texts(self, texts: &[&str]) -> Self {
+        texts.iter().fold(self, |body, text| body.text(text))
+    }
+
+    fn uint(mut self, number: u64) -> Self {
+        mp::write_uint(&mut self.0, number).unwrap();
+        self
+    }
+
+    fn int(mut self, number: i64) -> Self {
+        mp::write_sint(&mut self.0, number).unwrap();
+        self
+    }
+
+    fn float(mut self, number: f64) -> Self {
+        mp::write_f64(&mut self.0, number).unwrap();
+        self
+    }
+
+    fn bool(mut self, flag: bool) -> Self {
+        mp::write_bool(&mut self.0, flag).unwrap();
+        self
+    }
+
+    fn nil(mut self) -> Self {
+        mp::write_nil(&mut self.0).unwrap();
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        mp::write_bin(&mut self.0, bytes).unwrap();
+        self
+    }
+
+    /// Text that is none.
+    fn broken(mut self, bytes: &[u8]) -> Self {
+        mp::write_str_len(&mut self.0, bytes.len() as u32).unwrap();
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}
+
+/// A trace that outlives its body.
+fn kept(trace: &Trace<'_>) -> Trace<'static> {
     fn texts(self, texts: &[&str]) -> Self {
         texts.iter().fold(self, |body, text| body.text(text))
     }
@@ -136,8 +181,6 @@ fn kept(trace: &Trace<'_>) -> Trace<'static> {
         spans: trace.spans.iter().map(span).collect(),
     }
 }
-
-use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Format {
