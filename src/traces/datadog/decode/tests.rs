@@ -76,53 +76,6 @@ impl Body {
 
 /// A trace that outlives its body.
 fn kept(trace: &Trace<'_>) -> Trace<'static> {
-    fn texts(self, texts: &[&str]) -> Self {
-        texts.iter().fold(self, |body, text| body.text(text))
-    }
-
-    fn uint(mut self, number: u64) -> Self {
-        mp::write_uint(&mut self.0, number).unwrap();
-        self
-    }
-
-    fn int(mut self, number: i64) -> Self {
-        mp::write_sint(&mut self.0, number).unwrap();
-        self
-    }
-
-    fn float(mut self, number: f64) -> Self {
-        mp::write_f64(&mut self.0, number).unwrap();
-        self
-    }
-
-    fn bool(mut self, flag: bool) -> Self {
-        mp::write_bool(&mut self.0, flag).unwrap();
-        self
-    }
-
-    fn nil(mut self) -> Self {
-        mp::write_nil(&mut self.0).unwrap();
-        self
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Self {
-        mp::write_bin(&mut self.0, bytes).unwrap();
-        self
-    }
-
-    /// Text that is none.
-    fn broken(mut self, bytes: &[u8]) -> Self {
-        mp::write_str_len(&mut self.0, bytes.len() as u32).unwrap();
-        self.0.extend_from_slice(bytes);
-        self
-    }
-}
-
-/// A trace that outlives its body.
-fn kept(trace: &Trace<'_>) -> Trace<'static> {
-    fn text(text: &Cow<'_, str>) -> Cow<'static, str> {
-        text.clone().into_owned().into()
-    }
     fn texts(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
         pairs.iter().map(|(key, value)| (text(key), text(value))).collect()
     }
