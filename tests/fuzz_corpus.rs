@@ -2,6 +2,8 @@
 //! mutations of it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs`
 //! does the same for configurations.
 
+#[path = "fuzz_bodies/datadog.rs"]
+mod datadog;
 #[path = "fuzz_bodies/otlp.rs"]
 mod otlp;
 #[path = "fuzz_bodies/otlp_json.rs"]
@@ -95,6 +97,30 @@ const OTLP_PIECES: &[&[u8]] = &[
     b"\x28\xb5\x2f\xfd",
 ];
 
+/// What mutations of Datadog's bodies insert.
+const DATADOG_PIECES: &[&[u8]] = &[
+    b"\xc0",
+    b"\xc2",
+    b"\xff",
+    b"\x90",
+    b"\x91",
+    b"\x93",
+    b"\x80",
+    b"\x81",
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\x00\x00\x00\x01",
+    b"\xdb\x00\x01\x00\x00",
+    b"\xc4\x01\xff",
+    b"\xc7\x00",
+    b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"\xa2\xff\xfe",
+    b"\xa4meta",
+    b"\xa5spans",
+    b"\xa8trace_id",
+];
+
 /// SplitMix64.
 struct Random(u64);
 
@@ -172,6 +198,19 @@ fn otlp_holds_over_its_corpus() -> io::Result<()> {
 #[test]
 fn zipkin_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("zipkin", ZIPKIN_PIECES, zipkin::run)? >= 6);
+    Ok(())
+}
+
+#[test]
+fn datadog_holds_over_its_corpora() -> io::Result<()> {
+    for (name, run) in [
+        ("datadog_v04", datadog::v04 as fn(&[u8])),
+        ("datadog_v05", datadog::v05),
+        ("datadog_v07", datadog::v07),
+        ("datadog_v1", datadog::v1),
+    ] {
+        assert!(over_corpus(name, DATADOG_PIECES, run)? >= 3, "{name}");
+    }
     Ok(())
 }
 

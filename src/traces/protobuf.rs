@@ -202,6 +202,11 @@ impl Writer {
         Writer { out }
     }
 
+    /// Makes room for exactly so many more bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve_exact(bytes);
+    }
+
     pub fn into_inner(self) -> Vec<u8> {
         self.out
     }
