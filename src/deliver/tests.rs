@@ -30,7 +30,15 @@ impl Backend for Scripted {
                 let names: Vec<&str> = series.iter().map(|series| series.key().name()).collect();
                 Ok(Encoded { body: Some(names.join(" ").into()), unsupported: 0 })
             }
-            Part::Notes { notes, .. } => Ok(Encoded { body: None, unsupported: notes.len() as u64 }),
+            Part::Spans { chunks } => {
+                let spans = part.count() as usize;
+                if spans > self.largest {
+                    return Err(TooLarge);
+                }
+                let sizes: Vec<String> = chunks.iter().map(|chunk| chunk.spans.to_string()).collect();
+                Ok(Encoded { body: Some(sizes.join(" ").into()), unsupported: 0 })
+            }
+            Part::Notes { .. } | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
         }
     }
 

@@ -18,6 +18,7 @@ use tonic::{Request, Status};
 
 const METRICS_PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const LOGS_PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const TRACES_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 #[derive(Debug)]
 pub(super) struct Grpc {
@@ -79,6 +80,8 @@ impl Grpc {
         let path = PathAndQuery::from_static(match payload.signal {
             Signal::Metrics => METRICS_PATH,
             Signal::Logs => LOGS_PATH,
+            Signal::Traces => TRACES_PATH,
+            Signal::Stats => return super::not_carried(),
         });
         match client.unary(request, path, Encoded).await {
             Ok(response) => accepted(response.get_ref()),

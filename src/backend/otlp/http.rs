@@ -1,4 +1,4 @@
-//! OTLP over HTTP/1.1: `POST /v1/metrics` and `/v1/logs`, protobuf.
+//! OTLP over HTTP/1.1: `POST /v1/metrics`, `/v1/logs` and `/v1/traces`, protobuf.
 //!
 //! Connects when there is something to send. Redirects are answers, never followed: credentials stay
 //! where they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
@@ -20,6 +20,7 @@ pub(super) struct Http {
     client: Client,
     metrics_url: String,
     logs_url: String,
+    traces_url: String,
     headers: HeaderMap,
 }
 
@@ -55,6 +56,7 @@ impl Http {
             client,
             metrics_url: format!("{base}/v1/metrics"),
             logs_url: format!("{base}/v1/logs"),
+            traces_url: format!("{base}/v1/traces"),
             headers,
         })
     }
@@ -63,6 +65,8 @@ impl Http {
         let url = match payload.signal {
             Signal::Metrics => &self.metrics_url,
             Signal::Logs => &self.logs_url,
+            Signal::Traces => &self.traces_url,
+            Signal::Stats => return super::not_carried(),
         };
         let request = self.client.post(url).headers(self.headers.clone()).body(payload.body.clone());
         match request.send().await {

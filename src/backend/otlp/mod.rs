@@ -1,4 +1,4 @@
-//! OTLP push: metrics and logs to a collector or any backend that speaks OTLP, over gRPC or HTTP.
+//! OTLP push: metrics, logs and spans to a collector or any backend that speaks OTLP, over gRPC or HTTP.
 //!
 //! Counters as sums, gauges and set sizes as gauges, timers, histograms and distributions as
 //! exponential histograms (explicit ones where a rule set buckets), events and service checks as log
@@ -12,6 +12,7 @@ mod http;
 pub(super) mod json;
 pub(super) mod logs;
 pub(super) mod metrics;
+mod traces;
 
 use super::{Descriptor, StartError};
 use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
@@ -24,7 +25,7 @@ use std::io::Write;
 use std::time::Duration;
 
 pub(super) static DESCRIPTOR: Descriptor =
-    Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs] };
+    Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs, Signal::Traces] };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -79,6 +80,8 @@ impl Backend for Exporter {
                 protobuf(&metrics::request(snapshot, series, self.temporality, self.version))?
             }
             Part::Notes { notes, resource } => protobuf(&logs::request(notes, resource, self.version))?,
+            Part::Spans { chunks } => traces::request(chunks, MESSAGE_BYTES)?,
+            Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
         let body = if self.gzip_body { gzip(&body) } else { body };
         Ok(Encoded { body: Some(body.into()), unsupported: 0 })
@@ -90,6 +93,11 @@ impl Backend for Exporter {
             Transport::Http(http) => http.send(payload).await,
         }
     }
+}
+
+/// For a payload that `encode` never makes.
+fn not_carried() -> Outcome {
+    Outcome::Poison { why: "OTLP carries no statistics of Datadog clients".to_owned() }
 }
 
 fn protobuf(message: &impl Message) -> Result<Vec<u8>, TooLarge> {
