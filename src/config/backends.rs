@@ -2,7 +2,9 @@
 //!
 //! A new type of backend is one section, one variant and one line in each `match` below.
 
-use super::format::{Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Span, YEAR_MS, choices};
+use super::format::{
+    Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Optional, SecretText, Span, Text, YEAR_MS, choices,
+};
 use super::load::{Load, join};
 use super::node::{Node, Raw, Table};
 use super::section::{Opt, Section, section};
@@ -22,6 +24,8 @@ pub struct Backend {
 pub enum BackendKind {
     Otlp(Otlp),
     File(File),
+    Zipkin(Zipkin),
+    Datadog(Datadog),
 }
 
 /// The types by name, as empty values of their kind.
@@ -29,20 +33,30 @@ pub enum BackendKind {
 pub(crate) enum TypeName {
     Otlp,
     File,
+    Zipkin,
+    Datadog,
 }
 
 choices! {
-    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File }
+    Types: TypeName {
+        "otlp" => TypeName::Otlp,
+        "file" => TypeName::File,
+        "zipkin" => TypeName::Zipkin,
+        "datadog" => TypeName::Datadog,
+    }
 }
 
 impl TypeName {
-    pub(crate) const ALL: [TypeName; 2] = [TypeName::Otlp, TypeName::File];
+    pub(crate) const ALL: [TypeName; 4] =
+        [TypeName::Otlp, TypeName::File, TypeName::Zipkin, TypeName::Datadog];
 
     /// As it stands behind `type`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             TypeName::Otlp => "otlp",
             TypeName::File => "file",
+            TypeName::Zipkin => "zipkin",
+            TypeName::Datadog => "datadog",
         }
     }
 
@@ -50,6 +64,8 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::ABOUT,
             TypeName::File => File::ABOUT,
+            TypeName::Zipkin => Zipkin::ABOUT,
+            TypeName::Datadog => Datadog::ABOUT,
         }
     }
 
@@ -58,6 +74,8 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::options(),
             TypeName::File => File::options(),
+            TypeName::Zipkin => Zipkin::options(),
+            TypeName::Datadog => Datadog::options(),
         }
     }
 }
@@ -150,6 +168,53 @@ section! {
     }
 }
 
+section! {
+    /// Spans for Zipkin, by its HTTP API in JSON.
+    pub struct Zipkin {
+        /// The server, such as `http://HOST:9411`; `/api/v2/spans` is appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:9411\"";
+        /// Compression of the payload. It costs processor time and pays across a network.
+        compression "compression": Compression as OneOf<CompressionName> = Compression::None;
+        /// Sent with every request; never shown. The variable takes `name=value,name=value`.
+        headers "headers": BTreeMap<String, Secret> as Headers = BTreeMap::new();
+    }
+}
+
+choices! {
+    DatadogCompressionName: DatadogCompression {
+        "zstd" => DatadogCompression::Zstd,
+        "gzip" => DatadogCompression::Gzip,
+        "none" => DatadogCompression::None,
+    }
+}
+
+section! {
+    /// Spans for Datadog, and the statistics that its tracers computed themselves.
+    pub struct Datadog {
+        /// The Datadog site, such as `datadoghq.eu`; spans go to `https://trace.agent.SITE`.
+        site "site": String as Text = "datadoghq.com".to_owned();
+        /// Another address instead of the site's, such as that of a proxy; `/api/v0.2/traces` and
+        /// `/api/v0.2/stats` are appended.
+        endpoint "endpoint": Option<String> as Optional<Endpoint> = None, example "\"http://127.0.0.1:8080\"";
+        /// The API key of the organization; never shown.
+        api_key "api_key": Secret as SecretText = Secret::default(), required "\"…\"";
+        /// Compression of the spans. `zstd` costs a sixth of the processor time of `gzip`.
+        compression "compression": DatadogCompression as OneOf<DatadogCompressionName> = DatadogCompression::Zstd;
+        /// The environment of spans that name none.
+        env "env": String as Text = "none".to_owned();
+        /// The host of spans that name none. When it is not written, the name of this machine.
+        hostname "hostname": Option<String> as Optional<Text> = None, example "\"web-1\"";
+    }
+}
+
+/// Compression of spans for Datadog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatadogCompression {
+    Zstd,
+    Gzip,
+    None,
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(pub String);
@@ -233,6 +298,16 @@ fn backend(path: &str, table: &Table, load: &mut Load) -> Option<Backend> {
             load.section(&mut file, path, table);
             BackendKind::File(file)
         }
+        TypeName::Zipkin => {
+            let mut zipkin = Zipkin::default();
+            load.section(&mut zipkin, path, table);
+            BackendKind::Zipkin(zipkin)
+        }
+        TypeName::Datadog => {
+            let mut datadog = Datadog::default();
+            load.section(&mut datadog, path, table);
+            BackendKind::Datadog(datadog)
+        }
     };
     Some(Backend { delivery, kind })
 }
@@ -251,6 +326,8 @@ impl Backend {
         let (of_type, own) = match &self.kind {
             BackendKind::Otlp(otlp) => (TypeName::Otlp, otlp.values()),
             BackendKind::File(file) => (TypeName::File, file.values()),
+            BackendKind::Zipkin(zipkin) => (TypeName::Zipkin, zipkin.values()),
+            BackendKind::Datadog(datadog) => (TypeName::Datadog, datadog.values()),
         };
         let options = own.into_iter().chain(self.delivery.values());
         std::iter::once(("type", super::format::quote(of_type.word())))

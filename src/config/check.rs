@@ -1,7 +1,7 @@
 //! What no single option can know: options that contradict each other, listeners that collide,
 //! backends that would feed pillion with itself.
 
-use super::format::leads_to;
+use super::home::own_listener;
 use super::load::Load;
 use super::node::Place;
 use super::{Backend, BackendKind, Config, ListenAddress, OtlpProtocol};
@@ -120,7 +120,8 @@ fn backend(name: &str, backend: &Backend, config: &Config, load: &mut Load) {
     }
     match &backend.kind {
         BackendKind::Otlp(otlp) => endpoint(&path, &otlp.endpoint, otlp.protocol, config, load),
-        BackendKind::File(_) => {}
+        // What they speak is not spoken by a listener of ours in a way that could be told from the outside.
+        BackendKind::Zipkin(_) | BackendKind::Datadog(_) | BackendKind::File(_) => {}
     }
 }
 
@@ -130,18 +131,7 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
     }
     let path = format!("{path}.endpoint");
     let place = load.place(&path);
-    let statsd = config.statsd.listeners.iter().filter_map(|listener| match &listener.address {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
-    });
-    let spans = [&config.otlp.grpc, &config.otlp.http, &config.datadog.listen, &config.zipkin.listen];
-    let spans = spans.into_iter().flatten().filter_map(|address| match address {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
-    });
-    if let Some(own) =
-        statsd.chain(spans).chain([config.http.listen]).find(|listen| leads_to(endpoint, *listen))
-    {
+    if let Some(own) = own_listener(endpoint, config) {
         let label = format!("pillion itself listens on {own}");
         let help = "write the address of a receiver of OTLP".to_owned();
         load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);

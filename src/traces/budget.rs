@@ -49,22 +49,22 @@ impl Budget {
 }
 
 impl Hold {
-    /// Takes `bytes` more, or nothing when they do not fit or somebody else has a clone.
-    pub fn grow(&mut self, bytes: usize) -> bool {
+    /// Takes more, or gives some back, so that `bytes` are held. `false`, and nothing changed, when they do
+    /// not fit, or when there are other clones.
+    pub fn resize(&mut self, bytes: usize) -> bool {
         let Some(held) = Arc::get_mut(&mut self.0) else { return false };
-        let Some(mut more) = held.budget.take(bytes) else { return false };
-        let Some(more) = Arc::get_mut(&mut more.0) else { return false };
-        held.bytes += std::mem::take(&mut more.bytes);
+        let Inner { limit, held: total } = &*held.budget.0;
+        let fits = |now: usize| (now - held.bytes).checked_add(bytes).filter(|sum| *sum <= *limit);
+        if total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return false;
+        }
+        held.bytes = bytes;
         true
     }
 
-    /// Gives `bytes` back early, unless somebody else has a clone.
-    pub fn shrink(&mut self, bytes: usize) {
-        if let Some(held) = Arc::get_mut(&mut self.0) {
-            let bytes = bytes.min(held.bytes);
-            held.bytes -= bytes;
-            held.budget.0.held.fetch_sub(bytes, Ordering::Relaxed);
-        }
+    /// Bytes held by all clones together.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
     }
 }
 
@@ -95,15 +95,16 @@ mod tests {
     #[test]
     fn a_hold_grows_and_shrinks_while_it_is_alone() {
         let budget = Budget::new(100);
-        let mut hold = budget.take(60).unwrap();
-        assert!(hold.grow(40) && !hold.grow(1));
-        hold.shrink(70);
+        let mut hold = budget.take(10).unwrap();
+        assert!(hold.resize(100));
+        assert!(!hold.resize(101));
+        assert!(!hold.resize(usize::MAX));
+        assert_eq!((hold.bytes(), budget.held()), (100, 100));
+        assert!(hold.resize(30));
         assert_eq!(budget.held(), 30);
-        let second = hold.clone();
-        assert!(!hold.grow(1));
-        hold.shrink(1);
-        assert_eq!(budget.held(), 30);
-        drop((hold, second));
+        let other = hold.clone();
+        assert!(!hold.resize(20));
+        drop((hold, other));
         assert_eq!(budget.held(), 0);
     }
 }

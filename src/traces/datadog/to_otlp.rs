@@ -53,9 +53,10 @@ struct Group {
     scope: Open,
     identity: u64,
     spans: u32,
+    /// Of what the writer has room for and `kept`, what it takes beside.
     hold: Hold,
-    /// How much of the hold and of the writer's memory there is.
     room: usize,
+    kept: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -118,7 +119,7 @@ impl<'a> Builder<'a> {
         let room = writer.len();
         let hold = self.budget.take(room + kept).ok_or(NoBudget)?;
         let (service, env, version) = (service.to_owned(), env.to_owned(), version.to_owned());
-        Ok(Group { service, env, version, writer, scope, identity, spans: 0, hold, room })
+        Ok(Group { service, env, version, writer, scope, identity, spans: 0, hold, room, kept })
     }
 
     fn resource(&self, to: &mut Writer, service: &str, env: &str, version: &str) {
@@ -165,19 +166,19 @@ impl Group {
             return Ok(());
         }
         let generous = needed.max(self.room.saturating_mul(2)).max(FIRST_BYTES);
-        let room =
-            [generous, needed].into_iter().find(|room| self.hold.grow(room - self.room)).ok_or(NoBudget)?;
+        let fits = |room: &usize| self.hold.resize(self.kept.saturating_add(*room));
+        let room = [generous, needed].into_iter().find(fits).ok_or(NoBudget)?;
         self.writer.reserve(room - self.writer.len());
         self.room = room;
         Ok(())
     }
 
     fn close(self) -> Chunk {
-        let Group { mut writer, scope, identity, spans, mut hold, room, .. } = self;
+        let Group { mut writer, scope, identity, spans, mut hold, kept, .. } = self;
         writer.end(scope);
         let mut bytes = writer.into_inner();
         bytes.shrink_to_fit();
-        hold.shrink(room.saturating_sub(bytes.len()));
+        hold.resize(kept + bytes.len());
         Chunk { bytes: Bytes::from(bytes), spans, identity, hold: Some(hold) }
     }
 }
