@@ -16,8 +16,7 @@ pub(super) fn compressed(body: Vec<u8>, compression: Compression) -> Vec<u8> {
     match compression {
         Compression::None => body,
         Compression::Gzip => {
-            let mut encoder =
-                GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+            let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
             // Writing into memory cannot fail.
             let _ = encoder.write_all(&body);
             encoder.finish().unwrap_or_default()

@@ -55,9 +55,7 @@ impl Client {
     pub(super) async fn post(&self, url: &str, body: Bytes) -> Outcome {
         match self.client.post(url).headers(self.headers.clone()).body(body).send().await {
             Ok(response) => answer(response).await,
-            Err(error) => {
-                Outcome::Retry { after: None, why: with_causes(&error.without_url()) }
-            }
+            Err(error) => Outcome::Retry { after: None, why: with_causes(&error.without_url()) },
         }
     }
 }
@@ -69,7 +67,8 @@ async fn answer(mut response: Response) -> Outcome {
         while let Ok(Some(_)) = response.chunk().await {}
         return Outcome::Delivered;
     }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()).map(str::to_owned);
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);

@@ -26,7 +26,8 @@ pub struct Descriptor {
 }
 
 /// Every push backend.
-pub static BACKENDS: &[&Descriptor] = &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR, &datadog::DESCRIPTOR];
+pub static BACKENDS: &[&Descriptor] =
+    &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR, &datadog::DESCRIPTOR];
 
 /// Why a backend could not start.
 #[derive(Debug, thiserror::Error)]

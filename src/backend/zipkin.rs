@@ -33,7 +33,8 @@ impl Zipkin {
         }
         let client = Client::new(&options.endpoint, headers, &format!("pillion/{version}"))?;
         let base = options.endpoint.trim_end_matches('/');
-        let url = if base.ends_with("/api/v2/spans") { base.to_owned() } else { format!("{base}/api/v2/spans") };
+        let url =
+            if base.ends_with("/api/v2/spans") { base.to_owned() } else { format!("{base}/api/v2/spans") };
         Ok(Zipkin { client, url, compression: options.compression })
     }
 }
@@ -45,7 +46,9 @@ impl Backend for Zipkin {
                 let body = compress::compressed(json(chunks)?, self.compression);
                 Ok(Encoded { body: Some(body.into()), unsupported: 0 })
             }
-            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
+            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => {
+                Ok(Encoded::unsupported(part))
+            }
         }
     }
 

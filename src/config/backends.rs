@@ -3,7 +3,8 @@
 //! A new type of backend is one section, one variant and one line in each `match` below.
 
 use super::format::{
-    Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Optional, SecretText, Span, Text, YEAR_MS, choices,
+    Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Optional, SecretText, Span, Text, YEAR_MS,
+    choices,
 };
 use super::load::{Load, join};
 use super::node::{Node, Raw, Table};

@@ -151,7 +151,9 @@ mod tests {
     fn other_paths_and_methods_say_what_to_do() {
         let zipkin = zipkin(true);
         for (method, path, status) in [(Method::POST, "/api/v1/spans", 404), (Method::GET, PATH, 405)] {
-            let Route::Answer(answer) = zipkin.route(&head(method, path, "application/json")) else { panic!() };
+            let Route::Answer(answer) = zipkin.route(&head(method, path, "application/json")) else {
+                panic!()
+            };
             assert_eq!(answer.status, status);
             assert!(String::from_utf8_lossy(&answer.body).contains("spans"));
         }

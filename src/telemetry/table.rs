@@ -102,6 +102,8 @@ table! {
     ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";
     ClientStatsNotCarried Counter "pillion_client_stats_not_carried_total" [] "Payloads of statistics dropped because no configured backend carries them.";
 
+    SpansNormalized Counter "pillion_spans_normalized_total" ["reason"] "Changes made to Datadog spans, coming or leaving, by what was wrong with them.";
+
     HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";
     HttpConnectionsClosed Counter "pillion_http_connections_closed_total" ["reason"] "Connections that the HTTP server ended, by reason.";

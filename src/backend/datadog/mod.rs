@@ -171,7 +171,8 @@ pub(super) fn endpoint(options: &Options) -> String {
 
 /// Marked, so that no log shows it.
 fn key(Secret(key): &Secret) -> Result<HeaderValue, StartError> {
-    let wrong = |_| StartError::Header { name: "DD-Api-Key".to_owned(), why: "the value holds control characters" };
+    let wrong =
+        |_| StartError::Header { name: "DD-Api-Key".to_owned(), why: "the value holds control characters" };
     let mut value = HeaderValue::from_str(key).map_err(wrong)?;
     value.set_sensitive(true);
     Ok(value)

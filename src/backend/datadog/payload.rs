@@ -36,7 +36,12 @@ pub(super) fn body(agent: &Agent, payloads: &[Payload<'_>], limit: usize) -> Res
     if to.len() > limit { Err(TooLarge) } else { Ok(to.into_inner()) }
 }
 
-fn tracer_payload(to: &mut Writer, agent: &Agent, payload: &Payload<'_>, limit: usize) -> Result<(), TooLarge> {
+fn tracer_payload(
+    to: &mut Writer,
+    agent: &Agent,
+    payload: &Payload<'_>,
+    limit: usize,
+) -> Result<(), TooLarge> {
     let Payload { sender, traces } = payload;
     let or_of_span = |own: &str, key: &str, otherwise: &str| match own {
         "" => first_meta(traces, key).unwrap_or(otherwise).to_owned(),

@@ -4,8 +4,10 @@
 //! made for one trace at a time and gone before the next. Source: `pkg/proto/datadog/trace/*.proto` of the
 //! Datadog agent; the mapping's tables are in `docs/traces.md`.
 
+pub mod decode;
 pub mod from_otlp;
 mod names;
+pub mod normalize;
 pub mod to_otlp;
 
 use std::borrow::Cow;
