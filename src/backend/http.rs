@@ -46,6 +46,11 @@ impl Client {
         Ok(Client { client, headers })
     }
 
+    /// From now on this header goes with every request.
+    pub(super) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
     /// Posts once; any answer of 2xx is a success.
     pub(super) async fn post(&self, url: &str, body: Bytes) -> Outcome {
         match self.client.post(url).headers(self.headers.clone()).body(body).send().await {

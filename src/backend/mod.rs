@@ -5,6 +5,7 @@
 //! how each is started from its configuration.
 
 mod compress;
+mod datadog;
 mod file;
 mod http;
 mod otlp;
@@ -25,7 +26,8 @@ pub struct Descriptor {
 }
 
 /// Every push backend.
-pub static BACKENDS: &[&Descriptor] = &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR];
+pub static BACKENDS: &[&Descriptor] =
+    &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR, &datadog::DESCRIPTOR];
 
 /// Why a backend could not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,7 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
         BackendKind::Otlp(_) => &otlp::DESCRIPTOR,
         BackendKind::File(_) => &file::DESCRIPTOR,
         BackendKind::Zipkin(_) => &zipkin::DESCRIPTOR,
+        BackendKind::Datadog(_) => &datadog::DESCRIPTOR,
     }
 }
 
@@ -58,7 +61,7 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
 pub fn wants_totals(kind: &BackendKind) -> bool {
     match kind {
         BackendKind::Otlp(options) => options.temporality == Temporality::Cumulative,
-        BackendKind::File(_) | BackendKind::Zipkin(_) => false,
+        BackendKind::File(_) | BackendKind::Zipkin(_) | BackendKind::Datadog(_) => false,
     }
 }
 
@@ -81,6 +84,11 @@ pub fn start(name: &str, backend: &config::Backend, version: &'static str) -> Re
         BackendKind::Zipkin(options) => deliver::start(
             target(options.endpoint.clone()),
             zipkin::Zipkin::new(options, version)?,
+            &backend.delivery,
+        )?,
+        BackendKind::Datadog(options) => deliver::start(
+            target(datadog::endpoint(options)),
+            datadog::Datadog::new(options, version)?,
             &backend.delivery,
         )?,
     };

@@ -122,6 +122,7 @@ fn backend(name: &str, backend: &Backend, config: &Config, load: &mut Load) {
         BackendKind::Otlp(otlp) => endpoint(&path, &otlp.endpoint, otlp.protocol, config, load),
         BackendKind::File(_) => {}
         BackendKind::Zipkin(zipkin) => leads_home(&path, &zipkin.endpoint, "Zipkin's server", config, load),
+        BackendKind::Datadog(_) => {}
     }
 }
 

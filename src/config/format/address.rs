@@ -427,6 +427,36 @@ impl Format for Headers {
     }
 }
 
+/// A secret that is sent in a header, such as an API key.
+pub(crate) struct SecretText;
+
+impl Format for SecretText {
+    type Value = Secret;
+
+    const SECRET: bool = true;
+
+    fn kind() -> String {
+        "secret text".into()
+    }
+
+    fn expects() -> String {
+        "one line of visible ASCII in quotes".into()
+    }
+
+    fn read(node: &Node, path: &str, load: &mut Load) -> Option<Secret> {
+        let text = node.text().filter(|text| !text.is_empty() && HeaderValue::from_str(text).is_ok());
+        if text.is_none() {
+            let help = format!("write {}", Self::expects());
+            load.fault(&node.at, format!("`{path}` cannot be sent"), "not shown, it may be secret", help);
+        }
+        text.map(|text| Secret(text.to_owned()))
+    }
+
+    fn show(_: &Secret) -> Option<String> {
+        Some(quote("(hidden)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

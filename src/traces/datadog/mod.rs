@@ -5,6 +5,7 @@
 //! Datadog agent; the mapping's tables are in `docs/traces.md`.
 
 pub mod decode;
+pub mod from_otlp;
 mod names;
 pub mod normalize;
 pub mod to_otlp;

@@ -1,0 +1,1 @@
+//! The way from OTLP, and there and back.
