@@ -2,7 +2,9 @@
 //!
 //! Here a protocol meets its addresses; a new one is one more `add` and one more arm.
 
+use crate::clock;
 use crate::config::{Config, ListenAddress};
+use crate::intake::datadog::{Datadog, Statsd};
 use crate::intake::http::{self, BindError, Limits, Origin, Protocol, Server, Watch};
 use crate::intake::otlp::Otlp;
 use crate::intake::zipkin::Zipkin;
@@ -24,6 +26,7 @@ pub(super) struct Bound(Vec<(Kind, http::Bound)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Otlp,
+    Datadog,
     Zipkin,
 }
 
@@ -44,13 +47,24 @@ pub(super) fn bind(config: &Config) -> Result<Bound, BindError> {
     let origin = |what, option, variable| Origin { what, option, variable };
     add(Kind::Otlp, origin("OTLP over gRPC", "otlp.grpc", "PILLION_OTLP_GRPC"), &config.otlp.grpc)?;
     add(Kind::Otlp, origin("OTLP over HTTP", "otlp.http", "PILLION_OTLP_HTTP"), &config.otlp.http)?;
+    add(
+        Kind::Datadog,
+        origin("Datadog's tracers", "datadog.listen", "PILLION_DATADOG_LISTEN"),
+        &config.datadog.listen,
+    )?;
     add(Kind::Zipkin, origin("Zipkin", "zipkin.listen", "PILLION_ZIPKIN_LISTEN"), &config.zipkin.listen)?;
     Ok(Bound(bound))
 }
 
 impl Bound {
     /// Begins to answer.
-    pub(super) fn serve(self, config: &Config, budget: &Budget, batcher: &Batcher) -> io::Result<Intakes> {
+    pub(super) fn serve(
+        self,
+        config: &Config,
+        budget: &Budget,
+        batcher: &Batcher,
+        statsd: Option<Statsd>,
+    ) -> io::Result<Intakes> {
         let limits = Limits {
             connections: config.intake.max_connections,
             request: config.intake.request_timeout,
@@ -58,10 +72,13 @@ impl Bound {
             stall: STALL,
         };
         let otlp: Arc<dyn Protocol> = Arc::new(Otlp::new(batcher.clone(), &config.otlp));
+        let datadog: Arc<dyn Protocol> =
+            Arc::new(Datadog::new(batcher.clone(), &config.datadog, statsd, clock::now_ns));
         let zipkin: Arc<dyn Protocol> = Arc::new(Zipkin::new(batcher.clone(), &config.zipkin));
         let serve = |(kind, bound): (Kind, http::Bound)| {
             let protocol = match kind {
                 Kind::Otlp => Arc::clone(&otlp),
+                Kind::Datadog => Arc::clone(&datadog),
                 Kind::Zipkin => Arc::clone(&zipkin),
             };
             tracing::info!(listener = %bound.address(), protocol = protocol.name(), "listening");

@@ -7,6 +7,7 @@
 mod intakes;
 mod notes;
 mod page;
+mod proxy;
 mod spans;
 mod stop;
 mod trim;
@@ -139,6 +140,8 @@ impl Agent {
             recorder,
         ));
         let mut listeners = Vec::new();
+        let proxied = if config.datadog.listen.is_empty() { None } else { Some(proxy::bind(&config)?) };
+        let (proxy, statsd) = proxied.unzip();
         for (bound, listener) in bound.into_iter().zip(&config.statsd.listeners) {
             let dialect = Dialect {
                 influx: config.statsd.influx_tags,
@@ -148,7 +151,11 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
-        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher)?;
+        if let Some(bound) = proxy {
+            let dialect = Dialect { influx: false, librato: false, signalfx: false, gauge_deltas: false };
+            listeners.push(serve(bound, dialect, &aggregator, &view)?);
+        }
+        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher, statsd)?;
         view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),

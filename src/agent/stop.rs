@@ -64,10 +64,11 @@ async fn drain(agent: Agent) {
     until_quiet(|| view.packets() + view.requests(), config.shutdown.quiet, config.shutdown.drain).await;
 
     // Close the intake: threads read what the kernel still holds and hand over.
-    aggregator.stop_intake();
-    let joined = tokio::task::spawn_blocking(|| listeners.into_iter().for_each(Running::join));
+    // The requests first: some carry StatsD lines.
     let deadline = Instant::now() + config.shutdown.deadline;
     intakes.shutdown(deadline.min(Instant::now() + config.intake.request_timeout)).await;
+    aggregator.stop_intake();
+    let joined = tokio::task::spawn_blocking(|| listeners.into_iter().for_each(Running::join));
     if tokio::time::timeout_at(deadline, joined).await.is_err() {
         tracing::error!("an intake thread did not end; what it holds is lost");
     }

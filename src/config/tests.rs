@@ -48,7 +48,7 @@ fn whole_example() -> String {
 #[test]
 fn the_example_holds_every_option_and_each_is_right() {
     let config = file(&whole_example());
-    assert_eq!((config.rules.len(), config.backends.len()), (1, 3));
+    assert_eq!((config.rules.len(), config.backends.len()), (1, 4));
     assert!(config.telemetry.otlp.is_some());
     for chapter in chapters() {
         for option in &chapter.options {
@@ -233,6 +233,12 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("traces.batch_bytes", "4096", "4096"),
     ("traces.batch_spans", "7", "7"),
     ("traces.batch_age", "'7s'", "7s"),
+    ("backends.d.site", "'datadoghq.eu'", "datadoghq.eu"),
+    ("backends.d.endpoint", "'http://d:1'", "http://d:1"),
+    ("backends.d.api_key", "'k2'", "k2"),
+    ("backends.d.compression", "'gzip'", "gzip"),
+    ("backends.d.env", "'e'", "e"),
+    ("backends.d.hostname", "'h'", "h"),
     ("backends.z.endpoint", "'http://z:1'", "http://z:1"),
     ("backends.z.compression", "'gzip'", "gzip"),
     ("backends.z.headers", "{ a = 'b' }", "a=b"),
@@ -240,7 +246,7 @@ const OTHER: &[(&str, &str, &str)] = &[
 
 /// What options need around them to be right.
 const AROUND: &str = "backends.x.type = 'otlp'\nbackends.x.endpoint = 'http://h:1'\nbackends.y.type = 'file'\n\
-                      backends.y.path = '/y'\nbackends.z.type = 'zipkin'\nbackends.z.endpoint = 'http://h:1'\n\
+                      backends.y.path = '/y'\nbackends.z.type = 'zipkin'\nbackends.z.endpoint = 'http://h:1'\nbackends.d.type = 'datadog'\nbackends.d.api_key = 'k'\n\
                       telemetry.otlp.endpoint = 'http://h:1'\n";
 
 #[test]
@@ -265,6 +271,7 @@ fn no_option_is_left_out_of_that() {
             ChapterKind::Delivery | ChapterKind::Backend(backends::TypeName::Otlp) => "backends.x",
             ChapterKind::Backend(backends::TypeName::File) => "backends.y",
             ChapterKind::Backend(backends::TypeName::Zipkin) => "backends.z",
+            ChapterKind::Backend(backends::TypeName::Datadog) => "backends.d",
             ChapterKind::List => continue,
         };
         for option in chapter.options.iter().filter(|option| option.key != "type") {
@@ -325,7 +332,7 @@ fn the_environment_wins() {
         .iter()
         .map(|(name, backend)| match &backend.kind {
             BackendKind::File(file) => (name.as_str(), file.path.to_str().expect("text")),
-            BackendKind::Otlp(_) | BackendKind::Zipkin(_) => panic!("a file"),
+            BackendKind::Otlp(_) | BackendKind::Zipkin(_) | BackendKind::Datadog(_) => panic!("a file"),
         })
         .collect();
     assert_eq!(paths, [("My-sink", "b"), ("two_words", "c")]);

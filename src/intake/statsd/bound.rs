@@ -16,10 +16,14 @@ use crate::metrics::shard::Shard;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Connections that the kernel completes before they are accepted.
 const BACKLOG: i32 = 1_024;
+/// A thread that reads empties its socket within less.
+const INNER_PATIENCE: Duration = Duration::from_millis(500);
 /// UDP clients send payloads of up to 1,432 bytes by default.
 const HOT_BYTES: usize = 2_048;
 
@@ -54,6 +58,16 @@ pub fn bind(options: &Listener) -> Result<Bound, BindError> {
         ListenAddress::UnixStream(at) => unix(path::bind(&asked, at, Type::STREAM, options.socket_mode)?),
     };
     finish(options, sockets, file).map_err(|source| BindError::Other { address: asked, source })
+}
+
+/// A listener without an address, for lines that another intake was sent: what is written into the other end
+/// is read like the datagrams of a client, and closing it loses nothing. `name` stands for the address.
+pub fn inner(options: &Listener, name: &str) -> io::Result<(Bound, UnixDatagram)> {
+    let (ours, theirs) = UnixDatagram::pair()?;
+    // Whoever writes waits for room, but not for a thread that is gone.
+    ours.set_write_timeout(Some(INNER_PATIENCE))?;
+    let options = Listener { address: ListenAddress::UnixDatagram(name.into()), ..options.clone() };
+    Ok((finish(&options, vec![theirs.into()], None)?, ours))
 }
 
 fn unix((socket, file): (Socket, SocketFile)) -> (Vec<Socket>, Option<SocketFile>) {

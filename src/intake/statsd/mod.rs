@@ -25,7 +25,7 @@ mod udp;
 mod unix_datagram;
 
 pub(super) use bound::tcp_socket;
-pub use bound::{Bound, Info, bind};
+pub use bound::{Bound, Info, bind, inner};
 pub use buffer::{ReceiveBuffer, true_size};
 pub use error::BindError;
 pub use loss::Loss;
