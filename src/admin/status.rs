@@ -11,6 +11,7 @@ use super::threads;
 use crate::statsd::{Reject, Remark};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where the parts of the status come from: the agent, which knows them all.
 pub trait StatusSource: Send + Sync + 'static {
@@ -23,6 +24,7 @@ pub trait StatusSource: Send + Sync + 'static {
     fn page(&self) -> Value;
     fn backends(&self) -> Vec<BackendReport>;
     fn scrapes(&self) -> ScrapeStatus;
+    fn spans(&self) -> SpanStatus;
 }
 
 /// The document.
@@ -38,6 +40,7 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     pub contexts: ContextStatus,
     pub scrapes: ScrapeStatus,
+    pub spans: SpanStatus,
     pub backends: Vec<BackendReport>,
     pub rules: Value,
     pub page: Value,
@@ -137,6 +140,44 @@ pub struct ScrapeStatus {
     pub messages_unfetched: u64,
 }
 
+/// Spans before the backends: what came, what was refused, what waits to be batched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SpanStatus {
+    /// Spans taken, by protocol.
+    pub received: BTreeMap<&'static str, u64>,
+    /// Only what occurred.
+    pub refused: Vec<RefusedStatus>,
+    /// Spans in the batch that is being gathered, and their bytes.
+    pub pending: u64,
+    pub pending_bytes: usize,
+    pub budget_held_bytes: usize,
+    pub budget_limit_bytes: usize,
+    /// Taken, and dropped because no configured backend carries spans.
+    pub dropped_no_backend: u64,
+    /// What to do about spans that no backend carries; absent while there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+    pub client_stats: ClientStatsStatus,
+}
+
+/// Sound spans that were not taken; the client was told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RefusedStatus {
+    pub protocol: &'static str,
+    pub reason: &'static str,
+    pub count: u64,
+}
+
+/// Payloads of statistics that Datadog clients computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ClientStatsStatus {
+    pub received: u64,
+    /// For want of room in the queues.
+    pub refused: u64,
+    /// Taken, and dropped because no configured backend carries them.
+    pub not_carried: u64,
+}
+
 /// One push backend.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BackendReport {
@@ -144,7 +185,7 @@ pub struct BackendReport {
     pub state: BackendState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// Points or records lost, for all reasons together.
+    /// Points, records, spans or client payloads lost, for all reasons together.
     pub dropped: u64,
     /// All that the delivery machine knows.
     pub detail: Value,
@@ -186,6 +227,7 @@ impl Status {
             listeners: source.listeners().iter().map(|l| ListenerStatus::read(l, now_ns)).collect(),
             contexts: source.contexts(),
             scrapes: source.scrapes(),
+            spans: source.spans(),
             backends: source.backends(),
             rules: source.rules(),
             page: source.page(),
@@ -311,6 +353,17 @@ pub(super) mod tests {
 
         fn scrapes(&self) -> ScrapeStatus {
             ScrapeStatus { pages: 2, last_seconds_ago: Some(1.5), messages_unfetched: 4 }
+        }
+
+        fn spans(&self) -> SpanStatus {
+            SpanStatus {
+                received: [("otlp", 7), ("datadog", 0)].into(),
+                refused: vec![RefusedStatus { protocol: "otlp", reason: "queue_full", count: 3 }],
+                pending: 2,
+                dropped_no_backend: 1,
+                remedy: Some("configure one"),
+                ..SpanStatus::default()
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod notes;
 mod page;
+mod spans;
 mod stop;
 mod trim;
 mod view;
@@ -24,6 +25,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
 use crate::{backend, clock};
+use spans::Spans;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +90,9 @@ pub(crate) struct Agent {
     aggregator: Aggregator,
     queues: Vec<Queue>,
     notes: JoinHandle<()>,
+    /// What the intakes of spans share, and the task that sends their batches on by age.
+    spans: Spans,
+    batches: JoinHandle<()>,
     listeners: Vec<Running>,
     windows: JoinHandle<()>,
     summary: JoinHandle<()>,
@@ -117,9 +122,13 @@ impl Agent {
             stopped.clone(),
         ));
 
+        let spans = Spans::new(&config, &queues);
+        let batches = tokio::spawn(spans.batcher.clone().run(stopped.clone()));
+
         let view = Arc::new(View::new(
             aggregator.clone(),
             queues.clone(),
+            spans.clone(),
             Exposition::new(Arc::new(page::Series(aggregator.clone())), &config.resource),
             recorder,
         ));
@@ -157,6 +166,8 @@ impl Agent {
             aggregator,
             queues,
             notes,
+            spans,
+            batches,
             listeners,
             windows,
             summary,

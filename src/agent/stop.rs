@@ -49,6 +49,8 @@ async fn drain(agent: Agent) {
         aggregator,
         queues,
         notes,
+        spans,
+        batches,
         listeners,
         windows,
         summary,
@@ -68,8 +70,10 @@ async fn drain(agent: Agent) {
         tracing::error!("an intake thread did not end; what it holds is lost");
     }
 
-    // One more window, the last notes, and then the queues.
+    // The last batch, one more window, the last notes, and then the queues.
     stopping.send_replace(true);
+    ended("batches", batches).await;
+    spans.batcher.close();
     ended("windows", windows).await;
     ended("summary", summary).await;
     ended("notes", notes).await;
@@ -117,13 +121,15 @@ fn farewell(view: &super::view::View, queues: &[Queue]) {
         delivered += ledger.sent;
         lost += ledger.dropped_total();
     }
-    let intake = view.intake_losses();
+    let before = view.intake_losses() + view.spans.dropped();
     tracing::info!(
         received = view.messages(),
+        spans = view.spans.received(),
         delivered,
-        lost = lost + intake,
+        lost = lost + before,
         unfetched = view.unfetched(),
-        "ended: messages received, points delivered to backends, lost anywhere, and messages no scrape has fetched"
+        "ended: messages and spans received, points and spans delivered to backends, lost anywhere, and messages \
+         no scrape has fetched"
     );
 }
 

@@ -1,10 +1,12 @@
 //! The running agent as others look at it: `/status`, its own metrics, the summary in the log.
 
 use super::page::Series;
+use super::spans::Spans;
 use crate::admin::collect::{self, ListenerSource};
 use crate::admin::kernel_drops::SocketFacts;
 use crate::admin::status::{
-    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, Status, StatusSource,
+    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, SpanStatus, Status,
+    StatusSource,
 };
 use crate::admin::{Phase, Readiness, summary};
 use crate::backend::prometheus::Exposition;
@@ -28,6 +30,7 @@ pub(super) struct View {
     pub(super) aggregator: Aggregator,
     pub(super) exposition: Arc<Exposition<Series>>,
     pub(super) recorder: Recorder,
+    pub(super) spans: Spans,
     queues: Vec<Queue>,
     listeners: Mutex<Vec<Listener>>,
     started_ns: u64,
@@ -48,6 +51,7 @@ impl View {
     pub(super) fn new(
         aggregator: Aggregator,
         queues: Vec<Queue>,
+        spans: Spans,
         exposition: Arc<Exposition<Series>>,
         recorder: Recorder,
     ) -> View {
@@ -56,6 +60,7 @@ impl View {
             aggregator,
             exposition,
             recorder,
+            spans,
             queues,
             listeners: Mutex::default(),
             started_ns: clock::now_ns(),
@@ -137,6 +142,7 @@ impl View {
         telemetry::total(Metric::ContextsCreated, &[], contexts.created);
         telemetry::total(Metric::ContextsEvicted, &["room"], contexts.evicted);
         telemetry::total(Metric::ContextsEvicted, &["expired"], contexts.expired);
+        self.spans.collect();
         telemetry::process::collect(Duration::from_nanos(self.started_ns));
     }
 
@@ -194,6 +200,10 @@ impl StatusSource for View {
             last_seconds_ago: (last_ns > 0).then(|| clock::now_ns().saturating_sub(last_ns) as f64 / 1e9),
             messages_unfetched: self.unfetched(),
         }
+    }
+
+    fn spans(&self) -> SpanStatus {
+        self.spans.status()
     }
 }
 

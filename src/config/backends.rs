@@ -1,4 +1,4 @@
-//! `[backends.NAME]`: where metrics, events and checks are pushed to.
+//! `[backends.NAME]`: where metrics, events, checks and spans are pushed to.
 //!
 //! A new type of backend is one section, one variant and one line in each `match` below.
 
@@ -68,7 +68,8 @@ const DAY_MS: u64 = 86_400_000;
 section! {
     /// What every backend has: a queue and patience.
     pub struct Delivery {
-        /// Most bytes of payloads that wait; when it is full the oldest are dropped and counted.
+        /// Most bytes that wait; when it is full, new metrics push out what is oldest, counted, and new spans are
+        /// refused, which their clients are told.
         queue_bytes "queue_bytes": usize as Bytes<usize, 1, { 16 << 30 }> = 16 << 20;
         /// Longest time for one request.
         timeout "timeout": Duration as Span<1, YEAR_MS> = Duration::from_secs(10);
@@ -94,21 +95,26 @@ choices! {
 }
 
 choices! {
-    CompressionName: Compression { "none" => Compression::None, "gzip" => Compression::Gzip }
+    CompressionName: Compression {
+        "none" => Compression::None,
+        "gzip" => Compression::Gzip,
+        "zstd" => Compression::Zstd,
+    }
 }
 
 section! {
-    /// OpenTelemetry metrics, and events and checks as logs, by OTLP.
+    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP.
     pub struct Otlp {
-        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics` and
-        /// `/v1/logs` are appended.
+        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
+        /// `/v1/logs` and `/v1/traces` are appended.
         endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
         /// How to speak. When it is not written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
         /// flush.
         temporality "temporality": Temporality as OneOf<TemporalityName> = Temporality::Cumulative;
-        /// Compression of the payload. It costs processor time and pays across a network.
+        /// Compression of the payload. It costs processor time and pays across a network: none is right beside
+        /// a collector, `zstd` (level 1; over gRPC 3) where the receiver takes it, else `gzip` (level 1).
         compression "compression": Compression as OneOf<CompressionName> = Compression::None;
         /// Sent with every request, such as `{ authorization = "Bearer …" }`; never shown. The variable
         /// takes `name=value,name=value`.
@@ -135,6 +141,7 @@ pub enum Temporality {
 pub enum Compression {
     None,
     Gzip,
+    Zstd,
 }
 
 section! {

@@ -87,10 +87,20 @@ table! {
     PagesAbandoned Counter "pillion_pages_abandoned_total" [] "Pages whose reader went away before their end.";
     PageConflicts Counter "pillion_page_conflicts_total" ["reason"] "Lines left out of pages or changed on them, by reason; each page counts anew.";
 
-    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points or records that a backend took.";
+    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points, records, spans or client payloads that a backend took.";
     BackendRetried Counter "pillion_backend_retried_total" ["backend", "signal"] "Payloads sent again after a passing fault.";
-    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points or records lost at a backend, by reason.";
+    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points, records, spans or client payloads lost at a backend, by reason.";
     BackendQueueBytes Gauge "pillion_backend_queue_bytes" ["backend"] "Bytes that wait for a backend.";
+
+    SpansReceived Counter "pillion_spans_received_total" ["protocol"] "Spans taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
+    SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Sound spans that were not taken and whose client was told so, by reason.";
+    SpansDropped Counter "pillion_spans_dropped_total" ["reason"] "Spans taken and dropped before any backend's queue, by reason.";
+    SpansPending Gauge "pillion_spans_pending" [] "Spans in the batch that is being gathered.";
+    TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies and spans hold, from reading to delivery.";
+    TracesBudgetLimit Gauge "pillion_traces_budget_limit_bytes" [] "The most that they may hold.";
+    ClientStatsReceived Counter "pillion_client_stats_received_total" [] "Payloads of statistics taken from Datadog clients.";
+    ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";
+    ClientStatsNotCarried Counter "pillion_client_stats_not_carried_total" [] "Payloads of statistics dropped because no configured backend carries them.";
 
     HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";

@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod budget;
 pub mod chunk;
+pub mod counts;
 pub mod datadog;
 pub mod protobuf;
 pub mod view;

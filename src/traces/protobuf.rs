@@ -14,7 +14,7 @@ pub enum Malformed {
     Varint,
     #[error("a field has the unknown wire type {0}")]
     WireType(u8),
-    #[error("a field has the number 0")]
+    #[error("a field has the number 0, or one beyond the limit")]
     FieldNumber,
     #[error("a string is not UTF-8")]
     Utf8,
@@ -47,9 +47,18 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
+    /// The next field with all its bytes, key and length included.
+    #[allow(clippy::type_complexity, reason = "an iterator's item that has a slice more")]
+    pub fn next_raw(&mut self) -> Option<Result<(u32, Value<'a>, &'a [u8]), Malformed>> {
+        let before = self.rest;
+        let field = self.next()?;
+        Some(field.map(|(number, value)| (number, value, &before[..before.len() - self.rest.len()])))
+    }
+
+    #[inline]
     fn field(&mut self) -> Result<(u32, Value<'a>), Malformed> {
-        let key = varint(&mut self.rest)?;
-        let number = u32::try_from(key >> 3).map_err(|_| Malformed::FieldNumber)?;
+        let key = u32::try_from(varint(&mut self.rest)?).map_err(|_| Malformed::FieldNumber)?;
+        let number = key >> 3;
         if number == 0 {
             return Err(Malformed::FieldNumber);
         }
@@ -71,6 +80,7 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Value<'a>), Malformed>;
 
     /// After an error there are no more fields.
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -118,7 +128,19 @@ impl<'a> Value<'a> {
 }
 
 /// Takes a variable-length number off the front.
+#[inline]
 pub fn varint(from: &mut &[u8]) -> Result<u64, Malformed> {
+    // Nearly all keys and lengths are one byte.
+    if let [byte, rest @ ..] = *from
+        && *byte < 0x80
+    {
+        *from = rest;
+        return Ok(u64::from(*byte));
+    }
+    long_varint(from)
+}
+
+fn long_varint(from: &mut &[u8]) -> Result<u64, Malformed> {
     let mut number = 0_u64;
     for (at, &byte) in from.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * at);
@@ -133,6 +155,7 @@ pub fn varint(from: &mut &[u8]) -> Result<u64, Malformed> {
     Err(if from.len() < 10 { Malformed::Truncated } else { Malformed::Varint })
 }
 
+#[inline]
 fn take<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malformed> {
     let length = usize::try_from(length).map_err(|_| Malformed::Truncated)?;
     let (taken, rest) = from.split_at_checked(length).ok_or(Malformed::Truncated)?;
@@ -140,6 +163,7 @@ fn take<'a>(from: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malformed> {
     Ok(taken)
 }
 
+#[inline]
 fn take_array<'a, const N: usize>(from: &mut &'a [u8]) -> Result<&'a [u8; N], Malformed> {
     let (taken, rest) = from.split_first_chunk::<N>().ok_or(Malformed::Truncated)?;
     *from = rest;

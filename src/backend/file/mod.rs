@@ -58,6 +58,7 @@ impl Backend for Lines {
                 line(&Json(&metrics::request(snapshot, series, Temporality::Delta, self.version)))
             }
             Part::Notes { notes, resource } => line(&Json(&logs::request(notes, resource, self.version))),
+            Part::Spans { .. } | Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
         Ok(Encoded { body: Some(body), unsupported: 0 })
     }

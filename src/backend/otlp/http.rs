@@ -1,4 +1,4 @@
-//! OTLP over HTTP/1.1: `POST /v1/metrics` and `/v1/logs`, protobuf.
+//! OTLP over HTTP/1.1: `POST /v1/metrics`, `/v1/logs` and `/v1/traces`, protobuf.
 //!
 //! Connects when there is something to send. Redirects are answers, never followed: credentials stay
 //! where they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
@@ -6,6 +6,7 @@
 use super::answer::{ERROR_BYTES, accepted, causes, refused};
 use crate::backend::StartError;
 use crate::clock;
+use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
@@ -20,15 +21,16 @@ pub(super) struct Http {
     client: Client,
     metrics_url: String,
     logs_url: String,
+    traces_url: String,
     headers: HeaderMap,
 }
 
 impl Http {
-    /// `headers` are the configured ones; `gzip` says how payloads come.
+    /// `headers` are the configured ones; `compression` says how payloads come.
     pub(super) fn new(
         endpoint: &str,
         mut headers: HeaderMap,
-        gzip: bool,
+        compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
         let builder = Client::builder()
@@ -47,14 +49,20 @@ impl Http {
             if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
         })?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let encoding = match compression {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        };
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let base = endpoint.trim_end_matches('/');
         Ok(Http {
             client,
             metrics_url: format!("{base}/v1/metrics"),
             logs_url: format!("{base}/v1/logs"),
+            traces_url: format!("{base}/v1/traces"),
             headers,
         })
     }
@@ -63,6 +71,8 @@ impl Http {
         let url = match payload.signal {
             Signal::Metrics => &self.metrics_url,
             Signal::Logs => &self.logs_url,
+            Signal::Traces => &self.traces_url,
+            Signal::Stats => return super::not_carried(),
         };
         let request = self.client.post(url).headers(self.headers.clone()).body(payload.body.clone());
         match request.send().await {
