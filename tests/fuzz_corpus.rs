@@ -1,7 +1,9 @@
-//! The body of the fuzz target for packets, run over its committed corpus and some thousand mutations of
-//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
+//! The bodies of the fuzz targets for packets and requests, run over their committed corpora and some thousand
+//! mutations of them: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
 //! same for configurations.
 
+#[path = "fuzz_bodies/otlp.rs"]
+mod otlp;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
 
@@ -40,6 +42,25 @@ const STATSD_PIECES: &[&[u8]] = &[
     b"9999999999999999999999",
     b"1e309",
     b"nan",
+];
+
+/// What mutations of OTLP requests insert: keys with wrong lengths, long numbers, ids.
+const OTLP_PIECES: &[&[u8]] = &[
+    b"\x0a\x00",
+    b"\x0a\x02",
+    b"\x12\x02\x12\x00",
+    b"\x0a\x10",
+    b"\x12\x08",
+    b"\x4a\x04\x0a\x00\x12\x00",
+    b"\x2a\x02\x0a\x00",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80",
+    b"\x00",
+    b"\xff",
+    b"\x0b",
+    b"\x1f\x8b\x08\x00",
+    b"\x28\xb5\x2f\xfd",
 ];
 
 /// SplitMix64.
@@ -101,6 +122,12 @@ fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize
 #[test]
 fn statsd_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn otlp_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
     Ok(())
 }
 

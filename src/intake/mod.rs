@@ -2,4 +2,5 @@
 //! and counts what it could not take; it never reads what the bytes mean. Next: `statsd/mod.rs`.
 
 pub mod http;
+pub mod otlp;
 pub mod statsd;

@@ -20,6 +20,10 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub struct Hold(#[allow(dead_code, reason = "kept for its end")] Arc<Held>);
 
+/// Bytes that are taken as they become more; given back when it is dropped unfinished.
+#[derive(Debug)]
+pub struct Filling(Held);
+
 #[derive(Debug)]
 struct Held {
     budget: Budget,
@@ -33,9 +37,13 @@ impl Budget {
 
     /// Takes `bytes`, or nothing when they do not fit.
     pub fn take(&self, bytes: usize) -> Option<Hold> {
-        let fits = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
-        self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Hold(Arc::new(Held { budget: self.clone(), bytes })))
+        let mut filling = self.fill();
+        filling.grow_to(bytes).then(|| filling.finish(bytes))
+    }
+
+    /// Begins to take for something whose size is not known yet.
+    pub fn fill(&self) -> Filling {
+        Filling(Held { budget: self.clone(), bytes: 0 })
     }
 
     /// Bytes held now.
@@ -45,6 +53,28 @@ impl Budget {
 
     pub fn limit(&self) -> usize {
         self.0.limit
+    }
+}
+
+impl Filling {
+    /// Takes what is missing to `bytes`; false, and nothing more is taken, when that does not fit.
+    pub fn grow_to(&mut self, bytes: usize) -> bool {
+        let Held { budget, bytes: held } = &mut self.0;
+        let more = bytes.saturating_sub(*held);
+        let fits = |sum: usize| sum.checked_add(more).filter(|sum| *sum <= budget.0.limit);
+        let taken = budget.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if taken {
+            *held += more;
+        }
+        taken
+    }
+
+    /// Gives back what is beyond `bytes` and keeps the rest.
+    pub fn finish(mut self, bytes: usize) -> Hold {
+        let beyond = self.0.bytes.saturating_sub(bytes);
+        self.0.bytes -= beyond;
+        self.0.budget.0.held.fetch_sub(beyond, Ordering::Relaxed);
+        Hold(Arc::new(self.0))
     }
 }
 
@@ -70,5 +100,21 @@ mod tests {
         drop(second);
         assert_eq!(budget.held(), 0);
         assert!(budget.take(100).is_some());
+    }
+
+    #[test]
+    fn what_grows_is_refused_at_the_limit_and_ends_exact() {
+        let budget = Budget::new(100);
+        let mut filling = budget.fill();
+        assert!(filling.grow_to(40) && filling.grow_to(10) && filling.grow_to(100));
+        assert!(!filling.grow_to(101));
+        assert_eq!(budget.held(), 100);
+        let hold = filling.finish(30);
+        assert_eq!(budget.held(), 30);
+        drop(hold);
+        let mut unfinished = budget.fill();
+        assert!(unfinished.grow_to(7));
+        drop(unfinished);
+        assert_eq!(budget.held(), 0);
     }
 }

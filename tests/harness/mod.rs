@@ -156,10 +156,10 @@ impl Setup {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PILLION_HTTP_LISTEN", self.http.to_string())
             .env("PILLION_METRICS_FLUSH_INTERVAL", "1s")
-            .env("PILLION_OTLP_GRPC", list(self.otlp_grpc))
-            .env("PILLION_OTLP_HTTP", list(self.otlp_http))
-            .env("PILLION_DATADOG_LISTEN", list(self.datadog))
-            .env("PILLION_ZIPKIN_LISTEN", list(self.zipkin))
+            .env("PILLION_OTLP_GRPC", self.otlp_grpc.to_string())
+            .env("PILLION_OTLP_HTTP", self.otlp_http.to_string())
+            .env("PILLION_DATADOG_LISTEN", self.datadog.to_string())
+            .env("PILLION_ZIPKIN_LISTEN", self.zipkin.to_string())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .arg("--config")
             .arg(config)
@@ -190,11 +190,6 @@ impl Setup {
         lines.ended();
         (status, lines.text())
     }
-}
-
-/// A list of one, as variables have lists.
-fn list(address: SocketAddr) -> String {
-    format!("{:?}", [address.to_string()])
 }
 
 /// A child that does not outlive its test.

@@ -61,18 +61,22 @@ pub struct Request<'a> {
     pub budget: &'a Budget,
 }
 
-/// Why the server refuses a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why the server refuses a request; its text is for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The body is larger than `limit`, as sent or inflated.
+    /// As sent or inflated.
+    #[error("the body is larger than {limit} bytes, as sent or decompressed")]
     TooLarge { limit: usize },
     /// The budget is used up.
+    #[error("there is no room for the body at the moment; send it again later")]
     NoRoom,
     /// `Content-Encoding` or `grpc-encoding` is none of ours.
+    #[error("the encoding `{0}` is not known; these are: identity, gzip, deflate, zstd")]
     Encoding(String),
     /// The body cannot be inflated or unframed.
+    #[error("{0}")]
     Unreadable(String),
-    /// It did not arrive in time.
+    #[error("the request did not arrive in time")]
     Timeout,
 }
 

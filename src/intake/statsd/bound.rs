@@ -110,7 +110,8 @@ fn udp_sockets(address: &str, at: SocketAddr, workers: usize) -> Result<Vec<Sock
     Ok(sockets)
 }
 
-fn tcp_socket(address: &str, at: SocketAddr) -> Result<Socket, BindError> {
+/// Binds a TCP socket at `at`, which still has to listen; `address` is how messages name it.
+pub(in crate::intake) fn tcp_socket(address: &str, at: SocketAddr) -> Result<Socket, BindError> {
     let failed =
         |error| BindError::from_kernel(address.to_owned(), error, || holder::of(at, ["tcp", "tcp6"]));
     let socket = internet(at, Type::STREAM, Protocol::TCP).map_err(failed)?;
