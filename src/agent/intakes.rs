@@ -5,8 +5,7 @@
 use crate::config::{Config, ListenAddress};
 use crate::intake::http::{self, BindError, Limits, Origin, Protocol, Server, Watch};
 use crate::intake::otlp::Otlp;
-use crate::traces::{Batcher, Budget, NoRoom, Outlet, SpanBatch};
-use bytes::Bytes;
+use crate::traces::{Batcher, Budget};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,21 +28,6 @@ enum Kind {
 /// The running listeners.
 #[derive(Debug)]
 pub(super) struct Intakes(Vec<Server>);
-
-/// Stands where the queues of the backends will: it has no room, which every client is told.
-pub(super) struct NoQueue;
-
-impl Outlet for NoQueue {
-    fn has_room(&self, _: usize) -> bool {
-        false
-    }
-
-    fn spans(&self, _: SpanBatch) {}
-
-    fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
-        Err(NoRoom)
-    }
-}
 
 /// Takes all addresses.
 pub(super) fn bind(config: &Config) -> Result<Bound, BindError> {

@@ -26,7 +26,6 @@ use crate::statsd::Dialect;
 use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
-use crate::traces::{Batcher, Budget};
 use crate::{backend, clock};
 use spans::Spans;
 use std::io;
@@ -149,9 +148,7 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
-        let budget = Budget::new(config.traces.budget_bytes);
-        let batcher = Batcher::new(Arc::new(intakes::NoQueue));
-        let intakes = intakes.serve(&config, &budget, &batcher)?;
+        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher)?;
         view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),

@@ -23,7 +23,7 @@ fn otlp(origins: &[&str]) -> Otlp {
         cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         ..config::OtlpIntake::default()
     };
-    Otlp::new(Batcher::new(Arc::new(Room(true))), &options)
+    Otlp::new(Batcher::new(Arc::new(Room(true)), &config::Traces::default()), &options)
 }
 
 fn head(method: Method, path: &str, headers: &[(&'static str, &str)]) -> Head {
