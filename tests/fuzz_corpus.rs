@@ -1,9 +1,11 @@
-//! The bodies of the fuzz targets for packets and requests, run over their committed corpora and some thousand
-//! mutations of them: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
+//! The bodies of the fuzz targets for what clients send, each run over its committed corpus and some thousand mutations of
+//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
 //! same for configurations.
 
 #[path = "fuzz_bodies/otlp.rs"]
 mod otlp;
+#[path = "fuzz_bodies/otlp_json.rs"]
+mod otlp_json;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
 
@@ -61,6 +63,31 @@ const OTLP_PIECES: &[&[u8]] = &[
     b"\x0b",
     b"\x1f\x8b\x08\x00",
     b"\x28\xb5\x2f\xfd",
+];
+
+/// What mutations of OTLP JSON insert.
+const OTLP_JSON_PIECES: &[&[u8]] = &[
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"null",
+    b"true",
+    b"-1",
+    b"1e309",
+    b"18446744073709551616",
+    b"\"NaN\"",
+    b"\\ud800",
+    b"\xff",
+    b"\"arrayValue\":{\"values\":[",
+    b"\"kvlistValue\":{",
+    b"\"stringValue\":",
+    b"\"spans\":[{}]",
+    b"\"resourceSpans\":[",
+    b"\"trace_id\":\"\"",
 ];
 
 /// SplitMix64.
@@ -128,6 +155,12 @@ fn statsd_holds_over_its_corpus() -> io::Result<()> {
 #[test]
 fn otlp_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn otlp_json_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("otlp_json", OTLP_JSON_PIECES, otlp_json::run)? >= 8);
     Ok(())
 }
 

@@ -91,7 +91,8 @@ mod tests {
         tallies[1].packets.add(4);
         tallies[1].reject(Reject::BadValue, b"a:x|c", 1);
         tallies[0].remark(Remark::EmptyTag);
-        let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: None };
+        let buffer =
+            ReceiveBuffer { asked: 0, written: crate::config::Written::Nowhere, bytes: 212_992, limit: None };
         let socket = SocketFacts { buffer: Some(buffer), largest_burst: None };
         let address = "udp://[::1]:8125".into();
         let source = ListenerSource { address, kind: "udp", tallies, failed: 0, socket };

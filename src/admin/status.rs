@@ -105,7 +105,8 @@ pub struct ContextStatus {
     pub limit_per_name: u64,
     pub forms: u64,
     pub evicted: u64,
-    /// Names whose newest contexts fold into an overflow series, those with the most messages first.
+    /// Names whose newest contexts folded into an overflow series since the start, those with the most messages
+    /// first.
     pub overflow: Vec<OverflowStatus>,
     /// Messages that went into overflow series of names that are not listed.
     pub overflow_others: u64,
@@ -314,7 +315,12 @@ pub(super) mod tests {
             tally.reject(Reject::BadType, b"a:1|\xff", 2_000_000_000);
             tally.reject(Reject::BadType, b"a:1|q", 2_000_000_001);
             tally.remark(Remark::EmptyTag);
-            let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: Some(4_194_304) };
+            let buffer = ReceiveBuffer {
+                asked: 0,
+                written: crate::config::Written::Nowhere,
+                bytes: 212_992,
+                limit: Some(4_194_304),
+            };
             let socket = SocketFacts { buffer: Some(buffer), largest_burst: Some(40) };
             vec![ListenerSource {
                 address: "udp://127.0.0.1:8125".into(),

@@ -18,7 +18,7 @@ use crate::backend::prometheus::Exposition;
 use crate::config::Config;
 use crate::deliver::Queue;
 use crate::intake::http;
-use crate::intake::statsd::{self as intake, Bound, Running};
+use crate::intake::statsd::{self as intake, Bound, Running, Watch};
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
 use crate::metrics::{Aggregator, Pushing};
@@ -154,13 +154,14 @@ impl Agent {
             aggregator.clone(),
             config.metrics.flush_interval,
             queues.clone(),
-            Arc::clone(&view),
             stopped.clone(),
         ));
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
         let server = server.serve(state(&view))?;
         trim::give_back_code();
+        let watches: Vec<_> = listeners.iter().map(Running::watch).collect();
+        view.readiness.watch(move || watches.iter().all(Watch::healthy));
         view.readiness.ready();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),

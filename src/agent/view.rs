@@ -88,13 +88,6 @@ impl View {
         self.intakes.lock().iter().map(http::Watch::requests).sum()
     }
 
-    /// Whether every listener receives.
-    pub(super) fn check_listeners(&self) {
-        if !self.listeners.lock().iter().all(|listener| listener.watch.healthy()) {
-            self.readiness.fail();
-        }
-    }
-
     /// Metric lines taken by all listeners.
     pub(super) fn messages(&self) -> u64 {
         self.sum(|tally| tally.messages.get())

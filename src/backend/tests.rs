@@ -8,6 +8,8 @@ use crate::metrics::sketch::Sketch;
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
 use crate::traces::SpanBatch;
 use crate::traces::chunk::tests::chunk;
+use crate::traces::json::read_request;
+use crate::traces::{Budget, Chunk};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -101,6 +103,18 @@ pub(super) fn checkout() -> Vec<Note> {
     vec![Note::Event(event), Note::Check(check)]
 }
 
+/// Two spans of one service, in two chunks.
+pub(super) fn spans() -> Vec<Chunk> {
+    let of = |id: &str| {
+        format!(
+            r#"{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"{id}","name":"pay"}}]}}]}}"#
+        )
+    };
+    let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
+    read_request(request.as_bytes(), &Budget::new(1 << 20)).unwrap()
+}
+
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
     Otlp {
         endpoint: endpoint.to_owned(),
@@ -117,7 +131,7 @@ fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(Backend
     // Port 1 refuses.
     let dead = |protocol| (BackendKind::Otlp(otlp("http://127.0.0.1:1", protocol)), false);
     match descriptor.name {
-        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http)],
+        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http), dead(OtlpProtocol::HttpJson)],
         "file" => vec![(
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,

@@ -84,7 +84,11 @@ section! {
 }
 
 choices! {
-    ProtocolName: OtlpProtocol { "grpc" => OtlpProtocol::Grpc, "http" => OtlpProtocol::Http }
+    ProtocolName: OtlpProtocol {
+        "grpc" => OtlpProtocol::Grpc,
+        "http" => OtlpProtocol::Http,
+        "http/json" => OtlpProtocol::HttpJson,
+    }
 }
 
 choices! {
@@ -108,7 +112,8 @@ section! {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
         /// `/v1/logs` and `/v1/traces` are appended.
         endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
-        /// How to speak. When it is not written, port 4317 means gRPC.
+        /// How to speak; over `"http"` in protobuf, which is smaller and cheaper than JSON. When it is not
+        /// written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
         /// flush.
@@ -126,7 +131,9 @@ section! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtlpProtocol {
     Grpc,
+    /// Protobuf over HTTP.
     Http,
+    HttpJson,
 }
 
 /// What the points of counters and histograms cover.

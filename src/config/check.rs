@@ -1,7 +1,7 @@
 //! What no single option can know: options that contradict each other, listeners that collide,
 //! backends that would feed pillion with itself.
 
-use super::format::leads_to;
+use super::home::own_listener;
 use super::load::Load;
 use super::node::Place;
 use super::{Backend, BackendKind, Config, ListenAddress, OtlpProtocol};
@@ -130,18 +130,7 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
     }
     let path = format!("{path}.endpoint");
     let place = load.place(&path);
-    let statsd = config.statsd.listeners.iter().filter_map(|listener| match &listener.address {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
-    });
-    let spans = [&config.otlp.grpc, &config.otlp.http, &config.datadog.listen, &config.zipkin.listen];
-    let spans = spans.into_iter().flatten().filter_map(|address| match address {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
-    });
-    if let Some(own) =
-        statsd.chain(spans).chain([config.http.listen]).find(|listen| leads_to(endpoint, *listen))
-    {
+    if let Some(own) = own_listener(endpoint, config) {
         let label = format!("pillion itself listens on {own}");
         let help = "write the address of a receiver of OTLP".to_owned();
         load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);
@@ -157,12 +146,16 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
                 help,
             );
         }
-        OtlpProtocol::Http if endpoint.ends_with("/v1/metrics") || endpoint.ends_with("/v1/logs") => {
+        OtlpProtocol::Http | OtlpProtocol::HttpJson if names_a_signal(endpoint) => {
             let help = "remove it: `/v1/metrics` and its like are appended".to_owned();
             load.fault(&place, format!("`{path}` names one signal"), "with the path of a signal", help);
         }
-        OtlpProtocol::Grpc | OtlpProtocol::Http => {}
+        OtlpProtocol::Grpc | OtlpProtocol::Http | OtlpProtocol::HttpJson => {}
     }
+}
+
+fn names_a_signal(endpoint: &str) -> bool {
+    ["/v1/metrics", "/v1/logs", "/v1/traces"].iter().any(|path| endpoint.ends_with(path))
 }
 
 fn files(backends: &BTreeMap<String, Backend>, load: &mut Load) {

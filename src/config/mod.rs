@@ -9,6 +9,7 @@ mod check;
 pub mod environment;
 mod fault;
 mod format;
+mod home;
 mod http;
 mod intake;
 mod load;
@@ -37,7 +38,7 @@ pub use intake::{DatadogIntake, HttpIntake, OtlpIntake, Traces, ZipkinIntake};
 pub use metrics::{HistogramStyle, Limits, Metrics};
 pub use reference::{example, reference};
 pub use rules::{PatternKind, Rule, TagRewrite};
-pub use statsd::{ListenAddress, Listener, Statsd};
+pub use statsd::{ListenAddress, Listener, Statsd, Written};
 pub use telemetry::{Shutdown, Telemetry, TelemetryOtlp};
 
 use load::Load;
@@ -67,6 +68,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// From `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`; empty when neither is set.
     pub resource: BTreeMap<String, String>,
+    /// From `DD_ENTITY_ID`: with `statsd.origin`, where messages come from that do not say it.
+    pub entity: Option<String>,
 }
 
 /// A configuration, and what is known of its making.
@@ -177,6 +180,7 @@ pub fn load_text(
     }
     config.metrics.tags = outside.tags;
     config.resource = outside.resource;
+    config.entity = outside.entity;
     let notices = outside.ignored.iter().map(ToString::to_string).collect();
     Ok(Loaded { config, notices, load })
 }

@@ -94,5 +94,9 @@ fn write(config: &Config, load: Option<&Load>) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# {} = {}", key(name), quote(value));
     }
+    if let Some(entity) = config.entity.as_ref().filter(|_| config.statsd.origin) {
+        let _ =
+            write!(text, "\n# Origin of messages that name none, from DD_ENTITY_ID:\n# {}\n", quote(entity));
+    }
     text
 }

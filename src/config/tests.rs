@@ -32,7 +32,7 @@ fn nothing_written_is_the_default() {
 
 #[test]
 fn the_example_is_the_default() {
-    assert_eq!(file(&example()), Config::default());
+    assert_eq!(values_of(&file(&example())), Config::default());
 }
 
 /// The example with everything on that is off.
@@ -98,9 +98,34 @@ fn what_is_shown_loads_again() {
     "#;
     for text in ["".to_owned(), written.to_owned(), whole_example()] {
         let loaded = load_text("test.toml", &text, &variables(&[("DD_ENV", "dev")])).expect("valid");
-        assert_eq!(file(&loaded.display()), loaded.config, "{}", loaded.display());
-        assert_eq!(file(&loaded.config.display()), loaded.config);
+        let values = values_of(&loaded.config);
+        assert_eq!(values_of(&file(&loaded.display())), values, "{}", loaded.display());
+        assert_eq!(values_of(&file(&loaded.config.display())), values);
     }
+}
+
+/// What is shown is written, even where it was a default.
+fn values_of(config: &Config) -> Config {
+    let mut config = config.clone();
+    for listener in &mut config.statsd.listeners {
+        listener.receive_buffer_written = Written::Nowhere;
+    }
+    config
+}
+
+#[test]
+fn it_is_known_where_a_receive_buffer_was_written() {
+    let written = |text: &str, environment: &[(&str, &str)]| {
+        let listeners = both(text, environment).statsd.listeners;
+        listeners.iter().map(|listener| listener.receive_buffer_written).collect::<Vec<_>>()
+    };
+    assert_eq!(written("", &[]), [Written::Nowhere]);
+    assert_eq!(written("[statsd]\nworkers = 2", &[]), [Written::Nowhere]);
+    assert_eq!(written("", &[("PILLION_STATSD_RECEIVE_BUFFER", "0")]), [Written::Shared]);
+    let two = "listen = ['udp://127.0.0.1:1', { address = 'udp://127.0.0.1:2', receive_buffer = 9000 }]";
+    assert_eq!(written(&format!("[statsd]\n{two}"), &[]), [Written::Nowhere, Written::Beside]);
+    let all = written(&format!("[statsd]\nreceive_buffer = '4MiB'\n{two}"), &[]);
+    assert_eq!(all, [Written::Shared, Written::Beside]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ table! {
     ListenerChecks Counter "pillion_listener_checks_total" ["listener"] "Service checks received.";
     ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because too many waited for the backends.";
     ListenerTimestamped Counter "pillion_listener_timestamped_total" ["listener"] "Points that carried a timestamp of their own.";
-    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped because more came than the limit of a flush window.";
+    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped: over the limit of a flush window, or no push backend to go to.";
     ListenerRuledOut Counter "pillion_listener_ruled_out_total" ["listener"] "Messages that a rule told to drop.";
     ListenerFolded Counter "pillion_listener_folded_total" ["listener"] "Messages that went into an overflow series because a limit of contexts was reached.";
     ListenerNoRoom Counter "pillion_listener_no_room_total" ["listener"] "Messages that found no room even in an overflow series.";
@@ -75,7 +75,7 @@ table! {
     ContextsCreated Counter "pillion_contexts_created_total" [] "Contexts made since the start.";
     ContextsEvicted Counter "pillion_contexts_evicted_total" ["reason"] "Contexts given up, by reason: expired, or room for new ones.";
     Forms Gauge "pillion_forms" [] "Forms held: the ways in which contexts were written on the wire.";
-    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts fold into an overflow series.";
+    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts folded into an overflow series, in this flush window or the one before.";
     Flushes Counter "pillion_flushes_total" [] "Flush windows closed.";
     FlushesSkipped Counter "pillion_flushes_skipped_total" [] "Flush windows that came too late and were merged into the next.";
     FlushSeconds Counter "pillion_flush_seconds_total" [] "Time spent in flushes, in seconds.";

@@ -18,7 +18,7 @@ struct Inner {
 
 /// Bytes that were taken; given back when the last clone goes.
 #[derive(Clone, Debug)]
-pub struct Hold(#[allow(dead_code, reason = "kept for its end")] Arc<Held>);
+pub struct Hold(Arc<Held>);
 
 /// Bytes that are taken as they become more; given back when it is dropped unfinished.
 #[derive(Debug)]
@@ -78,6 +78,26 @@ impl Filling {
     }
 }
 
+impl Hold {
+    /// Takes more, or gives some back, so that `bytes` are held. `false`, and nothing changed, when they do
+    /// not fit, or when there are other clones.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Some(held) = Arc::get_mut(&mut self.0) else { return false };
+        let Inner { limit, held: total } = &*held.budget.0;
+        let fits = |now: usize| (now - held.bytes).checked_add(bytes).filter(|sum| *sum <= *limit);
+        if total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return false;
+        }
+        held.bytes = bytes;
+        true
+    }
+
+    /// Bytes held by all clones together.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -115,6 +135,22 @@ mod tests {
         let mut unfinished = budget.fill();
         assert!(unfinished.grow_to(7));
         drop(unfinished);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_hold_grows_and_shrinks_while_it_is_alone() {
+        let budget = Budget::new(100);
+        let mut hold = budget.take(10).unwrap();
+        assert!(hold.resize(100));
+        assert!(!hold.resize(101));
+        assert!(!hold.resize(usize::MAX));
+        assert_eq!((hold.bytes(), budget.held()), (100, 100));
+        assert!(hold.resize(30));
+        assert_eq!(budget.held(), 30);
+        let other = hold.clone();
+        assert!(!hold.resize(20));
+        drop((hold, other));
         assert_eq!(budget.held(), 0);
     }
 }

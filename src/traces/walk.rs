@@ -300,8 +300,15 @@ fn span_id(id: &[u8]) -> Result<(), Fault> {
     }
 }
 
+/// Nearly every text is short and ASCII, for which eight bytes at a time beat a real decoder.
 #[inline]
 fn text(bytes: &[u8]) -> Result<(), Fault> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    if words & 0x8080_8080_8080_8080 == 0 && rest < 0x80 {
+        return Ok(());
+    }
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(()),
         Err(_) => Err(Malformed::Utf8.into()),

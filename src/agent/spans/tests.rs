@@ -29,7 +29,7 @@ async fn without_a_backend_spans_are_taken_counted_and_the_remedy_is_told() {
     spans.batcher.client_stats(Bytes::from_static(b"stats")).unwrap();
     spans.batcher.close();
     let _ = spans.batcher.offer(Protocol::Zipkin, vec![chunk(2)]);
-    insta::assert_snapshot!(serde_json::to_string(&spans.status()).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string(&spans.status()).unwrap(), @r#"{"received":{"datadog":5,"otlp":0,"zipkin":0},"refused":[{"protocol":"zipkin","reason":"shutdown","count":2}],"pending":0,"pending_bytes":0,"budget_held_bytes":0,"budget_limit_bytes":67108864,"dropped_no_backend":5,"remedy":"spans are dropped: no backend carries traces; configure one of those that do, such as `[backends.NAME]` with `type = \"otlp\"`","client_stats":{"received":1,"refused":0,"not_carried":1}}"#);
 }
 
 #[tokio::test(start_paused = true)]

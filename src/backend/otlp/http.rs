@@ -1,9 +1,10 @@
-//! OTLP over HTTP/1.1: `POST /v1/metrics`, `/v1/logs` and `/v1/traces`, protobuf.
+//! OTLP over HTTP/1.1: `POST /v1/metrics`, `/v1/logs` and `/v1/traces`, protobuf or JSON.
 //!
 //! Connects when there is something to send. Redirects are answers, never followed: credentials stay
 //! where they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
 
-use super::answer::{ERROR_BYTES, accepted, causes, refused};
+use super::Form;
+use super::answer::{ERROR_BYTES, accepted, causes, of_json, refused};
 use crate::backend::StartError;
 use crate::clock;
 use crate::config::Compression;
@@ -23,6 +24,7 @@ pub(super) struct Http {
     logs_url: String,
     traces_url: String,
     headers: HeaderMap,
+    form: Form,
 }
 
 impl Http {
@@ -30,6 +32,7 @@ impl Http {
     pub(super) fn new(
         endpoint: &str,
         mut headers: HeaderMap,
+        form: Form,
         compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
@@ -48,7 +51,7 @@ impl Http {
             let endpoint = endpoint.to_owned();
             if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
         })?;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
         let encoding = match compression {
             Compression::None => None,
             Compression::Gzip => Some("gzip"),
@@ -64,6 +67,7 @@ impl Http {
             logs_url: format!("{base}/v1/logs"),
             traces_url: format!("{base}/v1/traces"),
             headers,
+            form,
         })
     }
 
@@ -76,18 +80,21 @@ impl Http {
         };
         let request = self.client.post(url).headers(self.headers.clone()).body(payload.body.clone());
         match request.send().await {
-            Ok(response) => answer(response).await,
+            Ok(response) => answer(response, self.form).await,
             Err(error) => broken(error),
         }
     }
 }
 
-async fn answer(response: Response) -> Outcome {
+async fn answer(response: Response, form: Form) -> Outcome {
     let status = response.status();
     if status.is_success() {
         return match read(response, ANSWER_BYTES).await {
             // What cannot be read as an answer is still a success.
-            Ok(body) => accepted(&ExportMetricsServiceResponse::decode(body.as_slice()).unwrap_or_default()),
+            Ok(body) => accepted(&match form {
+                Form::Protobuf => ExportMetricsServiceResponse::decode(body.as_slice()).unwrap_or_default(),
+                Form::Json => of_json(&body),
+            }),
             Err(error) => broken(error),
         };
     }

@@ -12,7 +12,7 @@ mod http;
 pub(super) mod json;
 pub(super) mod logs;
 pub(super) mod metrics;
-mod traces;
+pub(super) mod traces;
 
 use super::{Descriptor, StartError};
 use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
@@ -20,6 +20,7 @@ use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge}
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use flate2::write::GzEncoder;
 use prost::Message;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
@@ -39,7 +40,15 @@ pub(super) struct Exporter {
     version: &'static str,
     /// Payloads are compressed when they are made; over gRPC the transport does it.
     body: Compression,
+    form: Form,
     transport: Transport,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Protobuf,
+    Json,
 }
 
 #[derive(Debug)]
@@ -62,17 +71,20 @@ impl Exporter {
         let headers = headers(&options.headers)?;
         let compression = options.compression;
         let agent = format!("pillion/{version} (OTLP exporter; Rust)");
+        let form = match options.protocol {
+            OtlpProtocol::Grpc | OtlpProtocol::Http => Form::Protobuf,
+            OtlpProtocol::HttpJson => Form::Json,
+        };
         let (transport, body) = match options.protocol {
             OtlpProtocol::Grpc => {
                 let grpc = grpc::Grpc::new(endpoint, headers, compression, &agent)?;
                 (Transport::Grpc(Box::new(grpc)), Compression::None)
             }
-            OtlpProtocol::Http => {
-                let http = http::Http::new(endpoint, headers, compression, &agent)?;
-                (Transport::Http(http), compression)
+            OtlpProtocol::Http | OtlpProtocol::HttpJson => {
+                (Transport::Http(http::Http::new(endpoint, headers, form, compression, &agent)?), compression)
             }
         };
-        Ok(Exporter { temporality: options.temporality, version, body, transport })
+        Ok(Exporter { temporality: options.temporality, version, body, form, transport })
     }
 }
 
@@ -80,10 +92,15 @@ impl Backend for Exporter {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
         let body = match part {
             Part::Metrics { snapshot, series } => {
-                protobuf(&metrics::request(snapshot, series, self.temporality, self.version))?
+                self.form.write(&metrics::request(snapshot, series, self.temporality, self.version))?
             }
-            Part::Notes { notes, resource } => protobuf(&logs::request(notes, resource, self.version))?,
-            Part::Spans { chunks } => traces::request(chunks, MESSAGE_BYTES)?,
+            Part::Notes { notes, resource } => {
+                self.form.write(&logs::request(notes, resource, self.version))?
+            }
+            Part::Spans { chunks } => match self.form {
+                Form::Protobuf => traces::request(chunks, MESSAGE_BYTES)?,
+                Form::Json => traces::json(chunks, MESSAGE_BYTES)?,
+            },
             Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
         let body = compressed(self.body, body)?;
@@ -103,11 +120,27 @@ fn not_carried() -> Outcome {
     Outcome::Poison { why: "OTLP carries no statistics of Datadog clients".to_owned() }
 }
 
-fn protobuf(message: &impl Message) -> Result<Vec<u8>, TooLarge> {
-    if message.encoded_len() > MESSAGE_BYTES {
-        return Err(TooLarge);
+impl Form {
+    fn write<M: Message>(self, message: &M) -> Result<Vec<u8>, TooLarge>
+    where
+        for<'a> json::Json<'a, M>: Serialize,
+    {
+        match self {
+            Form::Protobuf if message.encoded_len() > MESSAGE_BYTES => Err(TooLarge),
+            Form::Protobuf => Ok(message.encode_to_vec()),
+            Form::Json => {
+                let body = json::written(message);
+                if body.len() > MESSAGE_BYTES { Err(TooLarge) } else { Ok(body) }
+            }
+        }
     }
-    Ok(message.encode_to_vec())
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Form::Protobuf => "application/x-protobuf",
+            Form::Json => "application/json",
+        }
+    }
 }
 
 /// Level 1 of either: the next ones cost more than they save on payloads like these.

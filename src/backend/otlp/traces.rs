@@ -1,12 +1,13 @@
 //! From chunks to one `ExportTraceServiceRequest`, without looking at a span.
 //!
 //! A chunk is an encoded `ResourceSpans` already: a request is their concatenation, each framed as field 1.
-//! Chunks of the same resource become one, which then stands once before the scopes of all. Pure; next:
+//! Chunks of the same resource become one, which then stands once before the scopes of all. The JSON form is
+//! written from those bytes. Pure; next:
 //! `answer`.
 
 use crate::deliver::TooLarge;
-use crate::traces::Chunk;
 use crate::traces::protobuf::{Fields, varint_length};
+use crate::traces::{Chunk, json as spans_json};
 use std::collections::HashMap;
 
 /// The field of `ScopeSpans` in a `ResourceSpans`.
@@ -25,6 +26,14 @@ pub(super) fn request(chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarg
     }
     debug_assert_eq!(out.len(), length);
     Ok(out)
+}
+
+/// The request in JSON, at most `limit` bytes long.
+pub(in crate::backend) fn json(chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarge> {
+    let mut out = Vec::new();
+    // JSON is never much shorter, so that what is refused here would be refused below.
+    spans_json::write_request(&request(chunks, limit)?, &mut out);
+    if out.len() > limit { Err(TooLarge) } else { Ok(out) }
 }
 
 /// One `ResourceSpans` of the request.

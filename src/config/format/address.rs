@@ -8,7 +8,7 @@ use crate::config::{ListenAddress, Secret};
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// An IP address and a port.
@@ -321,15 +321,6 @@ pub(crate) fn endpoint_target(endpoint: &str) -> Option<(String, u16)> {
     Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
 }
 
-/// Whether `endpoint` leads to a socket that listens on `listen`, as far as can be said without DNS.
-pub(crate) fn leads_to(endpoint: &str, listen: SocketAddr) -> bool {
-    let Some((host, port)) = endpoint_target(endpoint) else { return false };
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let same = host.parse::<IpAddr>().is_ok_and(|ip| ip == listen.ip());
-    port == listen.port()
-        && (same || (loopback && (listen.ip().is_loopback() || listen.ip().is_unspecified())))
-}
-
 /// A file, or `-` for the standard output.
 pub(crate) struct FilePath;
 
@@ -490,22 +481,6 @@ mod tests {
             let loaded = crate::config::load_text("test.toml", &file, &BTreeMap::new()).ok();
             let endpoint = loaded.and_then(|loaded| loaded.config.telemetry.otlp).map(|otlp| otlp.endpoint);
             assert_eq!(endpoint.as_deref(), read, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_endpoint_may_lead_home() {
-        let at = |text: &str| text.parse::<SocketAddr>().expect("valid");
-        for (endpoint, listen, home) in [
-            ("http://127.0.0.1:9102", "127.0.0.1:9102", true),
-            ("http://localhost:9102/x", "0.0.0.0:9102", true),
-            ("http://[::1]:9102", "[::]:9102", true),
-            ("http://10.0.0.1:9102", "10.0.0.1:9102", true),
-            ("http://10.0.0.1:9102", "0.0.0.0:9102", false),
-            ("http://127.0.0.1:4318", "127.0.0.1:9102", false),
-            ("http://localhost", "127.0.0.1:80", true),
-        ] {
-            assert_eq!(leads_to(endpoint, at(listen)), home, "{endpoint} {listen}");
         }
     }
 }

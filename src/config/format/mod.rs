@@ -7,8 +7,7 @@ mod text;
 mod time;
 
 pub(crate) use address::{
-    Address, Endpoint, FilePath, Headers, HttpListens, ListenUrl, SocketMode, endpoint_target, leads_to,
-    listen_address,
+    Address, Endpoint, FilePath, Headers, HttpListens, ListenUrl, SocketMode, endpoint_target, listen_address,
 };
 pub(crate) use number::{Bounds, Bytes, Count, Fraction, Quantiles, Switch};
 pub(crate) use text::{Choices, LogFilter, Namespace, OneOf, Pairs, Tags, Text, Texts, choices};

@@ -11,7 +11,7 @@ use super::running::{Job, Running};
 use super::stream::{self, Acceptor};
 use super::{holder, udp, unix_datagram};
 use crate::clock;
-use crate::config::{ListenAddress, Listener};
+use crate::config::{ListenAddress, Listener, Written};
 use crate::metrics::shard::Shard;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -39,7 +39,8 @@ pub struct Info {
     pub address: String,
     /// The same, structured.
     pub bound: ListenAddress,
-    /// Of each socket; `None` on Unix sockets, whose queue is bounded by the sender's buffer.
+    /// Of each UDP socket. `None` on Unix sockets, whose queue is bounded by the sender's buffer, and for TCP,
+    /// whose buffers the kernel fits to the traffic.
     pub receive_buffer: Option<ReceiveBuffer>,
 }
 
@@ -62,8 +63,11 @@ fn unix((socket, file): (Socket, SocketFile)) -> (Vec<Socket>, Option<SocketFile
 /// What is left once the addresses are taken: buffers, the real port, and `listen` for streams.
 fn finish(options: &Listener, sockets: Vec<Socket>, file: Option<SocketFile>) -> io::Result<Bound> {
     let mut receive_buffer = None;
-    for socket in sockets.iter().filter(|_| file.is_none()) {
-        receive_buffer = Some(ReceiveBuffer::set(socket, options.receive_buffer)?);
+    // TCP tunes its own, better than one size for all would, and a size once asked for ends that.
+    let sized = matches!(options.address, ListenAddress::Udp(_));
+    for socket in sockets.iter().filter(|_| sized) {
+        receive_buffer =
+            Some(ReceiveBuffer::set(socket, options.receive_buffer, options.receive_buffer_written)?);
     }
     let bound = match &options.address {
         ListenAddress::Udp(at) => ListenAddress::Udp(local(&sockets[0]).unwrap_or(*at)),
@@ -78,7 +82,9 @@ fn finish(options: &Listener, sockets: Vec<Socket>, file: Option<SocketFile>) ->
             sockets[0].listen(BACKLOG)?;
         }
     }
-    info.warn(options);
+    if let Some(refusal) = info.refusal() {
+        tracing::warn!("{refusal}");
+    }
     if matches!(info.bound, ListenAddress::Udp(_)) && meminfo(&sockets[0]).is_none() {
         tracing::warn!("{}: this kernel does not tell what it drops (SO_MEMINFO)", info.address);
     }
@@ -199,22 +205,19 @@ impl Info {
         }
     }
 
-    fn warn(&self, options: &Listener) {
-        match &self.receive_buffer {
-            Some(buffer) if buffer.is_short() => tracing::warn!(
-                "{}: asked for a receive buffer of {} bytes, the kernel gave {}; more with: {}",
-                self.address,
-                buffer.asked,
-                buffer.bytes / 2,
-                buffer.remedy(0).join(", then ")
-            ),
-            None if options.receive_buffer > 0 => tracing::warn!(
-                "{}: receive_buffer has no effect on a Unix socket: what it holds is bounded by the sender's \
-                 buffer and net.unix.max_dgram_qlen",
-                self.address
-            ),
-            Some(_) | None => {}
+    /// Only what the user wrote is a wish whose refusal is news; of the default, a loss will tell.
+    fn refusal(&self) -> Option<String> {
+        let buffer = self.receive_buffer?;
+        if buffer.written == Written::Nowhere || !buffer.is_short() {
+            return None;
         }
+        Some(format!(
+            "{}: asked for a receive buffer of {} bytes, the kernel gave {}; more with: {}",
+            self.address,
+            buffer.asked,
+            buffer.bytes / 2,
+            buffer.remedy(0).join(", then ")
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Real connections to scripted servers: one that speaks HTTP, one that speaks gRPC.
 
 use super::*;
+use crate::backend::tests::spans;
 use crate::deliver::Payload;
 use crate::traces::protobuf::Writer;
 use crate::traces::{Chunk, chunk, write};
@@ -28,7 +29,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
@@ -58,28 +59,35 @@ impl Script {
     }
 }
 
-async fn serve_http(script: Arc<Script>) -> String {
+/// A server on a port of its own: says where it is, and gives each connection to `serve`.
+async fn accepting<S: Future<Output = ()> + Send + 'static>(
+    script: &Arc<Script>,
+    serve: impl Fn(TokioIo<TcpStream>, Arc<Script>) -> S + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let script = Arc::clone(script);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let script = Arc::clone(&script);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let script = Arc::clone(&script);
-                async move {
-                    script.note(request.headers(), &format!("{} {}", request.method(), request.uri()));
-                    let body = request.into_body().collect().await.unwrap().to_bytes();
-                    script.bodies.lock().push(body);
-                    let answer = script.http.lock().pop_front();
-                    answer.unwrap_or_else(|| Some(Response::new(Full::default()))).ok_or("closed on purpose")
-                }
-            });
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-            );
+            tokio::spawn(serve(TokioIo::new(stream), Arc::clone(&script)));
         }
     });
     endpoint
+}
+
+/// A connection ends with an error when the script closes it, or when the exporter is gone.
+async fn http_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let script = Arc::clone(&script);
+        async move {
+            script.note(request.headers(), &format!("{} {}", request.method(), request.uri()));
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            script.bodies.lock().push(body);
+            let answer = script.http.lock().pop_front();
+            answer.unwrap_or_else(|| Some(Response::new(Full::default()))).ok_or("closed on purpose")
+        }
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await;
 }
 
 struct Peer(Arc<Script>);
@@ -124,37 +132,37 @@ impl TraceService for Peer {
     }
 }
 
-async fn serve_grpc(script: Arc<Script>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let script = Arc::clone(&script);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let peer = Peer(Arc::clone(&script));
-                async move {
-                    let path = request.uri().path().to_owned();
-                    let answer = if path.contains("TraceService") {
-                        let server = TraceServiceServer::new(peer);
-                        let server = server.accept_compressed(CompressionEncoding::Gzip);
-                        server.accept_compressed(CompressionEncoding::Zstd).call(request).await
-                    } else if path.contains("LogsService") {
-                        let server = LogsServiceServer::new(peer);
-                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
-                    } else {
-                        let server = MetricsServiceServer::new(peer);
-                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
-                    };
-                    Ok::<_, Infallible>(answer.unwrap())
-                }
-            });
-            tokio::spawn(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service),
-            );
+async fn grpc_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let peer = Peer(Arc::clone(&script));
+        async move {
+            let path = request.uri().path().to_owned();
+            let answer = if path.contains("TraceService") {
+                let server = TraceServiceServer::new(peer);
+                let server = server.accept_compressed(CompressionEncoding::Gzip);
+                server.accept_compressed(CompressionEncoding::Zstd).call(request).await
+            } else if path.contains("LogsService") {
+                let server = LogsServiceServer::new(peer);
+                server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+            } else {
+                let server = MetricsServiceServer::new(peer);
+                server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+            };
+            Ok::<_, Infallible>(answer.unwrap())
         }
     });
-    endpoint
+    let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let _ = http2.serve_connection(stream, service).await;
+}
+
+/// A scripted server of this protocol, and where it is.
+async fn server(protocol: OtlpProtocol) -> (Arc<Script>, String) {
+    let script = Arc::default();
+    let endpoint = match protocol {
+        OtlpProtocol::Http | OtlpProtocol::HttpJson => accepting(&script, http_connection).await,
+        OtlpProtocol::Grpc => accepting(&script, grpc_connection).await,
+    };
+    (script, endpoint)
 }
 
 /// Sends the samples: metrics, then logs.
@@ -192,8 +200,8 @@ fn expected(temporality: Temporality) -> (Vec<u8>, Vec<u8>) {
 
 #[tokio::test]
 async fn both_signals_arrive_over_http() {
-    let script = Arc::new(Script::default());
-    let endpoint = serve_http(Arc::clone(&script)).await + "/base/";
+    let (script, endpoint) = server(OtlpProtocol::Http).await;
+    let endpoint = endpoint + "/base/";
     for compression in [Compression::Gzip, Compression::None] {
         let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::Http) };
         let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
@@ -213,8 +221,7 @@ POST /base/v1/logs content-type=application/x-protobuf user-agent=pillion/1.2.3 
 
 #[tokio::test]
 async fn both_signals_arrive_over_grpc() {
-    let script = Arc::new(Script::default());
-    let endpoint = serve_grpc(Arc::clone(&script)).await;
+    let (script, endpoint) = server(OtlpProtocol::Grpc).await;
     for compression in [Compression::Gzip, Compression::None] {
         let temporality = Temporality::Cumulative;
         let options = Otlp { compression, temporality, ..otlp(&endpoint, OtlpProtocol::Grpc) };
@@ -257,8 +264,8 @@ async fn spans_arrive_over_both() {
     let part = Part::Spans { chunks: &chunks };
     let mut outcomes = Vec::new();
     let endpoints = [
-        (OtlpProtocol::Http, serve_http(Arc::clone(&script)).await),
-        (OtlpProtocol::Grpc, serve_grpc(Arc::clone(&script)).await),
+        (OtlpProtocol::Http, accepting(&script, http_connection).await),
+        (OtlpProtocol::Grpc, accepting(&script, grpc_connection).await),
     ];
     for (protocol, endpoint) in &endpoints {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
@@ -284,7 +291,14 @@ async fn spans_arrive_over_both() {
     for body in &bodies[3..] {
         assert_eq!(ExportTraceServiceRequest::decode(&body[..]).unwrap(), decoded);
     }
-    insta::assert_snapshot!(script.heads.lock().join("\n"), @"");
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+POST /v1/traces content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
 }
 
 #[tokio::test]
@@ -296,7 +310,7 @@ async fn http_answers_become_outcomes() {
     let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
     let partial = ExportMetricsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
     let plain = ("x-nothing", "");
-    let script = Arc::new(Script::default());
+    let (script, endpoint) = server(OtlpProtocol::Http).await;
     script.http.lock().extend([
         answer(200, plain, &partial),
         answer(200, plain, b"<html>not protobuf</html>"),
@@ -307,7 +321,6 @@ async fn http_answers_become_outcomes() {
         answer(500, plain, &[b'x'; 1 << 20]),
         None,
     ]);
-    let endpoint = serve_http(Arc::clone(&script)).await;
     let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Http), "1").unwrap();
     let mut lines = String::new();
     for _ in 0..7 {
@@ -330,7 +343,7 @@ Poison { why: "HTTP 500: (1024 x)" }
 #[tokio::test]
 async fn grpc_answers_become_outcomes() {
     let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
-    let script = Arc::new(Script::default());
+    let (script, endpoint) = server(OtlpProtocol::Grpc).await;
     script.grpc.lock().extend([
         Ok(ExportMetricsServiceResponse { partial_success: Some(partial) }),
         Err(Status::new(Code::Unavailable, "busy")),
@@ -338,7 +351,6 @@ async fn grpc_answers_become_outcomes() {
         Err(Status::new(Code::InvalidArgument, "bad")),
         Err(Status::new(Code::ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")),
     ]);
-    let endpoint = serve_grpc(Arc::clone(&script)).await;
     let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Grpc), "1").unwrap();
     let mut lines = String::new();
     for _ in 0..5 {
@@ -379,4 +391,31 @@ async fn an_abandoned_request_leaves_no_dead_connection_behind() {
             drop(accepted.unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn all_signals_arrive_as_json() {
+    let (script, endpoint) = server(OtlpProtocol::HttpJson).await;
+    for compression in [Compression::Gzip, Compression::None] {
+        let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::HttpJson) };
+        let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+        assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
+        let body = exporter.encode(Part::Spans { chunks: &spans() }).unwrap().body.unwrap();
+        let partial = r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}}"#;
+        script.http.lock().push_back(Some(Response::new(Full::from(partial))));
+        let outcome = exporter.send(&Payload { signal: Signal::Traces, body, items: 2 }).await;
+        assert_eq!(outcome, Outcome::Partial { refused: 1, why: "late".into() });
+    }
+    let bodies = script.bodies.lock();
+    for at in 0..3 {
+        assert_eq!(gunzip(&bodies[at]), bodies[at + 3]);
+    }
+    assert!(
+        bodies[3].starts_with(b"{\"resourceMetrics\":[") && bodies[4].starts_with(b"{\"resourceLogs\":[")
+    );
+    insta::assert_snapshot!(std::str::from_utf8(&bodies[5]).unwrap(), @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"pay"}]},{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"pay"}]}]}]}"#);
+    insta::assert_snapshot!(script.heads.lock()[2..4].join("\n"), @r"
+POST /v1/traces content-type=application/json content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/metrics content-type=application/json user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
 }
