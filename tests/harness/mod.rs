@@ -15,6 +15,9 @@ pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod page;
 pub(crate) mod port;
+pub(crate) mod receiver;
+pub(crate) mod scene;
+pub(crate) mod spans;
 pub(crate) mod tool;
 
 use lines::Lines;
@@ -54,6 +57,7 @@ pub(crate) struct Setup {
     otlp_grpc: SocketAddr,
     otlp_http: SocketAddr,
     datadog: SocketAddr,
+    zipkin: SocketAddr,
     more: Vec<String>,
     listen: Option<String>,
     environment: Vec<(String, String)>,
@@ -61,8 +65,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Every listener that is on by default on a free port of its own, a flush each second, the rest as it
-    /// comes.
+    /// A free port for each listener, a flush each second, the rest as it comes.
     pub(crate) fn new() -> Self {
         let free = || SocketAddr::from(([127, 0, 0, 1], port::free()));
         Setup {
@@ -72,6 +75,7 @@ impl Setup {
             otlp_grpc: free(),
             otlp_http: free(),
             datadog: free(),
+            zipkin: free(),
             more: Vec::new(),
             listen: None,
             environment: Vec::new(),
@@ -97,6 +101,10 @@ impl Setup {
 
     pub(crate) fn datadog(&self) -> SocketAddr {
         self.datadog
+    }
+
+    pub(crate) fn zipkin(&self) -> SocketAddr {
+        self.zipkin
     }
 
     /// A path in the agent's own folder.
@@ -147,10 +155,11 @@ impl Setup {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PILLION_HTTP_LISTEN", self.http.to_string())
+            .env("PILLION_METRICS_FLUSH_INTERVAL", "1s")
             .env("PILLION_OTLP_GRPC", self.otlp_grpc.to_string())
             .env("PILLION_OTLP_HTTP", self.otlp_http.to_string())
             .env("PILLION_DATADOG_LISTEN", self.datadog.to_string())
-            .env("PILLION_METRICS_FLUSH_INTERVAL", "1s")
+            .env("PILLION_ZIPKIN_LISTEN", self.zipkin.to_string())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .arg("--config")
             .arg(config)
@@ -228,6 +237,10 @@ impl Agent {
 
     pub(crate) fn datadog(&self) -> SocketAddr {
         self.setup.datadog
+    }
+
+    pub(crate) fn zipkin(&self) -> SocketAddr {
+        self.setup.zipkin
     }
 
     pub(crate) fn pid(&self) -> u32 {
