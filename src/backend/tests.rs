@@ -1,7 +1,9 @@
 //! One conformance test over every push backend, and the samples that backends are tested with.
 
 use super::*;
-use crate::config::{Compression, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret};
+use crate::config::{
+    Compression, Datadog, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret, Zipkin,
+};
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
@@ -136,6 +138,16 @@ fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(Backend
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,
         )],
+        "zipkin" => {
+            let headers = [("api-key".to_owned(), Secret("hunter2".into()))].into();
+            let endpoint = "http://127.0.0.1:1".to_owned();
+            vec![(BackendKind::Zipkin(Zipkin { endpoint, headers, ..Zipkin::default() }), false)]
+        }
+        "datadog" => {
+            let endpoint = Some("http://127.0.0.1:1".to_owned());
+            let api_key = Secret("hunter2".into());
+            vec![(BackendKind::Datadog(Datadog { endpoint, api_key, ..Datadog::default() }), false)]
+        }
         name => panic!("no sample configuration of `{name}`"),
     }
 }

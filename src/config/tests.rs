@@ -110,6 +110,12 @@ fn values_of(config: &Config) -> Config {
     for listener in &mut config.statsd.listeners {
         listener.receive_buffer_written = Written::Nowhere;
     }
+    for backend in config.backends.values_mut() {
+        // Hidden, so that it cannot come back.
+        if let BackendKind::Datadog(datadog) = &mut backend.kind {
+            datadog.api_key = Secret::default();
+        }
+    }
     config
 }
 
