@@ -4,9 +4,11 @@
 
 use super::counts::ListenerCounts;
 use super::kernel_drops::SocketFacts;
+use crate::intake::http::{Reason, Watch};
 use crate::metrics::tally::Tally;
 use crate::statsd::{Reject, Remark};
 use crate::telemetry::{self, Metric};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A listener as the admin part sees it.
@@ -40,6 +42,30 @@ pub fn listeners(sources: &[ListenerSource]) {
         }
         if let Some(buffer) = socket.buffer {
             telemetry::gauge(Metric::ListenerReceiveBuffer, &[address], buffer.bytes as f64);
+        }
+    }
+}
+
+/// Copies the counters of the span intakes, summed by protocol. Refusals are counted where they happen; here
+/// they begin with 0.
+pub fn intakes(watches: &[Watch]) {
+    let mut protocols: BTreeMap<&'static str, (u64, u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    for watch in watches {
+        let (connections, bytes, statuses) = protocols.entry(watch.protocol()).or_default();
+        *connections += watch.connections();
+        *bytes += watch.body_bytes();
+        for (status, count) in watch.statuses() {
+            *statuses.entry(status).or_default() += count;
+        }
+    }
+    for (protocol, (connections, bytes, statuses)) in protocols {
+        telemetry::gauge(Metric::IntakeConnections, &[protocol], connections as f64);
+        telemetry::total(Metric::IntakeBodyBytes, &[protocol], bytes);
+        for (status, count) in statuses {
+            telemetry::total(Metric::IntakeRequests, &[protocol, &status], count);
+        }
+        for reason in Reason::ALL {
+            telemetry::add(Metric::IntakeRefused, &[protocol, reason.as_str()], 0);
         }
     }
 }

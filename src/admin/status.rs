@@ -5,6 +5,7 @@
 
 use super::collect::{ListenerSource, rejected, remarked};
 use super::counts::ListenerCounts;
+use super::intakes::IntakeStatus;
 use super::kernel_drops::{self, KernelDrops};
 use super::readiness::Phase;
 use super::threads;
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 pub trait StatusSource: Send + Sync + 'static {
     fn phase(&self) -> Phase;
     fn listeners(&self) -> Vec<ListenerSource>;
+    /// What listens for spans.
+    fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus>;
     fn contexts(&self) -> ContextStatus;
     /// The rules with what each matched.
     fn rules(&self) -> Value;
@@ -38,6 +41,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<&'static str>,
     pub listeners: Vec<ListenerStatus>,
+    pub intakes: Vec<IntakeStatus>,
     pub contexts: ContextStatus,
     pub scrapes: ScrapeStatus,
     pub spans: SpanStatus,
@@ -226,6 +230,7 @@ impl Status {
             phase,
             not_ready: phase.why_not_ready(),
             listeners: source.listeners().iter().map(|l| ListenerStatus::read(l, now_ns)).collect(),
+            intakes: source.intakes(now_ns),
             contexts: source.contexts(),
             scrapes: source.scrapes(),
             spans: source.spans(),
@@ -281,6 +286,7 @@ impl ListenerStatus {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::intakes::{Refusal, StatusCount};
     use super::super::kernel_drops::SocketFacts;
     use super::*;
     use crate::intake::statsd::ReceiveBuffer;
@@ -322,6 +328,23 @@ pub(super) mod tests {
                 tallies: vec![tally],
                 failed: 0,
                 socket,
+            }]
+        }
+
+        fn intakes(&self, _: u64) -> Vec<IntakeStatus> {
+            vec![IntakeStatus {
+                address: "tcp://127.0.0.1:4318".into(),
+                protocol: "otlp",
+                connections: 1,
+                requests: 1,
+                statuses: vec![StatusCount { status: "400".into(), count: 1 }],
+                body_bytes: 10,
+                refused: vec![Refusal {
+                    reason: "malformed",
+                    count: 1,
+                    last: "a string is not UTF-8".into(),
+                    last_seconds_ago: 1.0,
+                }],
             }]
         }
 

@@ -4,6 +4,7 @@
 //! the first byte is read: ports and files are bound early and served late. Nothing is aggregated,
 //! queued or formatted here.
 
+mod intakes;
 mod notes;
 mod page;
 mod spans;
@@ -16,6 +17,7 @@ use crate::admin::{self, State, logging};
 use crate::backend::prometheus::Exposition;
 use crate::config::Config;
 use crate::deliver::Queue;
+use crate::intake::http;
 use crate::intake::statsd::{self as intake, Bound, Running, Watch};
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
@@ -55,6 +57,8 @@ pub enum StartError {
     Http(#[from] admin::BindError),
     #[error(transparent)]
     Statsd(#[from] intake::BindError),
+    #[error(transparent)]
+    Intake(#[from] http::BindError),
     #[error("the backend `{name}` cannot start: {source}")]
     Backend { name: String, source: backend::StartError },
     #[error("the system refused what the agent needs: {0}")]
@@ -94,6 +98,7 @@ pub(crate) struct Agent {
     spans: Spans,
     batches: JoinHandle<()>,
     listeners: Vec<Running>,
+    intakes: intakes::Intakes,
     windows: JoinHandle<()>,
     summary: JoinHandle<()>,
     view: Arc<View>,
@@ -107,8 +112,9 @@ impl Agent {
         let exporter = logging::start(&config, runtime.handle())?;
         let recorder = Recorder::install()?;
         let rules = Rules::compile(&config.rules, &config.metrics)?;
-        let http = admin::bind(&config.http)?;
+        let server = admin::bind(&config.http)?;
         let bound = config.statsd.listeners.iter().map(intake::bind).collect::<Result<Vec<_>, _>>()?;
+        let intakes = intakes::bind(&config)?;
 
         let queues = start_backends(&config)?;
         let (note_sender, note_receiver) = mpsc::channel(NOTES);
@@ -142,6 +148,8 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
+        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher)?;
+        view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
             config.metrics.flush_interval,
@@ -150,7 +158,7 @@ impl Agent {
         ));
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
-        let server = http.serve(state(&view))?;
+        let server = server.serve(state(&view))?;
         trim::give_back_code();
         let watches: Vec<_> = listeners.iter().map(Running::watch).collect();
         view.readiness.watch(move || watches.iter().all(Watch::healthy));
@@ -170,6 +178,7 @@ impl Agent {
             spans,
             batches,
             listeners,
+            intakes,
             windows,
             summary,
             view,

@@ -52,6 +52,7 @@ async fn drain(agent: Agent) {
         spans,
         batches,
         listeners,
+        intakes,
         windows,
         summary,
         view,
@@ -60,12 +61,13 @@ async fn drain(agent: Agent) {
         ..
     } = agent;
     server.begin_drain();
-    until_quiet(|| view.packets(), config.shutdown.quiet, config.shutdown.drain).await;
+    until_quiet(|| view.packets() + view.requests(), config.shutdown.quiet, config.shutdown.drain).await;
 
     // Close the intake: threads read what the kernel still holds and hand over.
     aggregator.stop_intake();
     let joined = tokio::task::spawn_blocking(|| listeners.into_iter().for_each(Running::join));
     let deadline = Instant::now() + config.shutdown.deadline;
+    intakes.shutdown(deadline.min(Instant::now() + config.intake.request_timeout)).await;
     if tokio::time::timeout_at(deadline, joined).await.is_err() {
         tracing::error!("an intake thread did not end; what it holds is lost");
     }
@@ -94,7 +96,7 @@ async fn drain(agent: Agent) {
     }
 }
 
-/// Waits until `quiet` passes without a packet, at most `longest`.
+/// Waits until `quiet` passes without a packet or a request, at most `longest`.
 async fn until_quiet(packets: impl Fn() -> u64, quiet: Duration, longest: Duration) {
     let begin = Instant::now();
     let (mut last, mut since) = (packets(), begin);

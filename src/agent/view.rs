@@ -3,6 +3,7 @@
 use super::page::Series;
 use super::spans::Spans;
 use crate::admin::collect::{self, ListenerSource};
+use crate::admin::intakes::IntakeStatus;
 use crate::admin::kernel_drops::SocketFacts;
 use crate::admin::status::{
     BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, SpanStatus, Status,
@@ -13,6 +14,7 @@ use crate::backend::prometheus::Exposition;
 use crate::clock;
 use crate::config::ListenAddress;
 use crate::deliver::Queue;
+use crate::intake::http;
 use crate::intake::statsd::{State as WorkerState, Watch};
 use crate::metrics::Aggregator;
 use crate::metrics::status::Folded;
@@ -33,6 +35,7 @@ pub(super) struct View {
     pub(super) spans: Spans,
     queues: Vec<Queue>,
     listeners: Mutex<Vec<Listener>>,
+    intakes: Mutex<Vec<http::Watch>>,
     started_ns: u64,
     pages: AtomicU64,
     last_page_ns: AtomicU64,
@@ -63,6 +66,7 @@ impl View {
             spans,
             queues,
             listeners: Mutex::default(),
+            intakes: Mutex::default(),
             started_ns: clock::now_ns(),
             pages: AtomicU64::new(0),
             last_page_ns: AtomicU64::new(0),
@@ -73,6 +77,15 @@ impl View {
 
     pub(super) fn add_listener(&self, watch: Watch, tallies: Vec<Arc<Tally>>) {
         self.listeners.lock().push(Listener { watch, tallies });
+    }
+
+    pub(super) fn add_intakes(&self, watches: Vec<http::Watch>) {
+        self.intakes.lock().extend(watches);
+    }
+
+    /// Requests answered by the span intakes.
+    pub(super) fn requests(&self) -> u64 {
+        self.intakes.lock().iter().map(http::Watch::requests).sum()
     }
 
     /// Metric lines taken by all listeners.
@@ -127,6 +140,7 @@ impl View {
     /// Copies what is counted elsewhere into pillion's own metrics.
     pub(super) fn collect(&self) {
         collect::listeners(&self.listeners());
+        collect::intakes(&self.intakes.lock());
         let contexts = self.aggregator.counts();
         telemetry::gauge(Metric::Contexts, &[], contexts.held as f64);
         telemetry::gauge(Metric::ContextLimit, &[], contexts.limit as f64);
@@ -151,6 +165,10 @@ impl StatusSource for View {
 
     fn listeners(&self) -> Vec<ListenerSource> {
         self.listeners.lock().iter().map(source).collect()
+    }
+
+    fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus> {
+        self.intakes.lock().iter().map(|watch| IntakeStatus::read(watch, now_ns)).collect()
     }
 
     fn contexts(&self) -> ContextStatus {

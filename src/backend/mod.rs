@@ -4,9 +4,12 @@
 //! [`crate::deliver::Backend`]; it never queues, retries or sleeps. Here stands the one list of them, and
 //! how each is started from its configuration.
 
+mod compress;
 mod file;
+mod http;
 mod otlp;
 pub mod prometheus;
+mod zipkin;
 
 use crate::config::{self, BackendKind, Temporality};
 use crate::deliver::{self, PolicyError, Queue, Signal, Target};
@@ -22,7 +25,7 @@ pub struct Descriptor {
 }
 
 /// Every push backend.
-pub static BACKENDS: &[&Descriptor] = &[&otlp::DESCRIPTOR, &file::DESCRIPTOR];
+pub static BACKENDS: &[&Descriptor] = &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR];
 
 /// Why a backend could not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
     match kind {
         BackendKind::Otlp(_) => &otlp::DESCRIPTOR,
         BackendKind::File(_) => &file::DESCRIPTOR,
+        BackendKind::Zipkin(_) => &zipkin::DESCRIPTOR,
     }
 }
 
@@ -54,7 +58,7 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
 pub fn wants_totals(kind: &BackendKind) -> bool {
     match kind {
         BackendKind::Otlp(options) => options.temporality == Temporality::Cumulative,
-        BackendKind::File(_) => false,
+        BackendKind::File(_) | BackendKind::Zipkin(_) => false,
     }
 }
 
@@ -72,6 +76,11 @@ pub fn start(name: &str, backend: &config::Backend, version: &'static str) -> Re
         BackendKind::File(options) => deliver::start(
             target(options.path.display().to_string()),
             file::Lines::new(options, version)?,
+            &backend.delivery,
+        )?,
+        BackendKind::Zipkin(options) => deliver::start(
+            target(options.endpoint.clone()),
+            zipkin::Zipkin::new(options, version)?,
             &backend.delivery,
         )?,
     };

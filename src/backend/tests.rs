@@ -6,8 +6,11 @@ use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
+use crate::traces::SpanBatch;
+use crate::traces::chunk::tests::chunk;
 use crate::traces::json::read_request;
 use crate::traces::{Budget, Chunk};
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,19 +164,25 @@ async fn conforms(descriptor: &Descriptor, backend: config::Backend, delivers: b
     let notes: Arc<[Note]> = checkout().into();
     let logs = notes.len() as u64;
     queue.offer(Item::Notes { notes, resource: Arc::clone(&snapshot.resource) });
+    // Each counted by its own unit: three spans in two chunks, one payload of statistics.
+    let (spans, stats) = (3, 1);
+    queue.offer(Item::Spans(SpanBatch::new(vec![chunk(&[1]), chunk(&[1, 1])])));
+    queue.offer(Item::ClientStats(Bytes::from_static(b"\x80")));
 
     let wait = if delivers { 60_000 } else { 50 };
     let lost = queue.close(Instant::now() + Duration::from_millis(wait)).await;
     let (ledger, status) = (queue.ledger(), queue.status());
     assert!(ledger.balanced() && ledger.waiting == 0 && ledger.in_flight == 0, "{ledger:?}");
-    assert_eq!(ledger.offered, metrics + logs);
-    let carried = |signal| descriptor.signals.contains(&signal);
-    let unsupported =
-        if carried(Signal::Metrics) { 0 } else { metrics } + if carried(Signal::Logs) { 0 } else { logs };
+    let all = metrics + logs + spans + stats;
+    assert_eq!(ledger.offered, all);
+    let units =
+        [(Signal::Metrics, metrics), (Signal::Logs, logs), (Signal::Traces, spans), (Signal::Stats, stats)];
+    let carried = units.iter().filter(|(signal, _)| descriptor.signals.contains(signal));
+    let carried = carried.map(|(_, n)| n).sum::<u64>();
     if delivers {
-        assert_eq!((ledger.sent, lost), (metrics + logs - unsupported, unsupported), "{status:?}");
+        assert_eq!((ledger.sent, lost), (carried, all - carried), "{status:?}");
     } else {
-        assert_eq!((ledger.sent, lost), (0, metrics + logs), "{status:?}");
+        assert_eq!((ledger.sent, lost), (0, all), "{status:?}");
     }
     assert_eq!((status.name.as_str(), status.kind), ("mine", descriptor.name));
     let shown = format!("{queue:?} {}", serde_json::to_string(&status).unwrap());

@@ -1,4 +1,4 @@
-//! `[backends.NAME]`: where metrics, events and checks are pushed to.
+//! `[backends.NAME]`: where metrics, events, checks and spans are pushed to.
 //!
 //! A new type of backend is one section, one variant and one line in each `match` below.
 
@@ -22,6 +22,7 @@ pub struct Backend {
 pub enum BackendKind {
     Otlp(Otlp),
     File(File),
+    Zipkin(Zipkin),
 }
 
 /// The types by name, as empty values of their kind.
@@ -29,20 +30,22 @@ pub enum BackendKind {
 pub(crate) enum TypeName {
     Otlp,
     File,
+    Zipkin,
 }
 
 choices! {
-    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File }
+    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File, "zipkin" => TypeName::Zipkin }
 }
 
 impl TypeName {
-    pub(crate) const ALL: [TypeName; 2] = [TypeName::Otlp, TypeName::File];
+    pub(crate) const ALL: [TypeName; 3] = [TypeName::Otlp, TypeName::File, TypeName::Zipkin];
 
     /// As it stands behind `type`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             TypeName::Otlp => "otlp",
             TypeName::File => "file",
+            TypeName::Zipkin => "zipkin",
         }
     }
 
@@ -50,6 +53,7 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::ABOUT,
             TypeName::File => File::ABOUT,
+            TypeName::Zipkin => Zipkin::ABOUT,
         }
     }
 
@@ -58,6 +62,7 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::options(),
             TypeName::File => File::options(),
+            TypeName::Zipkin => Zipkin::options(),
         }
     }
 }
@@ -68,7 +73,8 @@ const DAY_MS: u64 = 86_400_000;
 section! {
     /// What every backend has: a queue and patience.
     pub struct Delivery {
-        /// Most bytes of payloads that wait; when it is full the oldest are dropped and counted.
+        /// Most bytes that wait; when it is full, new metrics push out what is oldest, counted, and new spans are
+        /// refused, which their clients are told.
         queue_bytes "queue_bytes": usize as Bytes<usize, 1, { 16 << 30 }> = 16 << 20;
         /// Longest time for one request.
         timeout "timeout": Duration as Span<1, YEAR_MS> = Duration::from_secs(10);
@@ -98,22 +104,27 @@ choices! {
 }
 
 choices! {
-    CompressionName: Compression { "none" => Compression::None, "gzip" => Compression::Gzip }
+    CompressionName: Compression {
+        "none" => Compression::None,
+        "gzip" => Compression::Gzip,
+        "zstd" => Compression::Zstd,
+    }
 }
 
 section! {
-    /// OpenTelemetry metrics, and events and checks as logs, by OTLP.
+    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP.
     pub struct Otlp {
-        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics` and
-        /// `/v1/logs` are appended.
-        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
+        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
+        /// `/v1/logs` and `/v1/traces` are appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://collector:4318\"";
         /// How to speak; over `"http"` in protobuf, which is smaller and cheaper than JSON. When it is not
         /// written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
         /// flush.
         temporality "temporality": Temporality as OneOf<TemporalityName> = Temporality::Cumulative;
-        /// Compression of the payload. It costs processor time and pays across a network.
+        /// Compression of the payload. It costs processor time and pays across a network: none is right beside
+        /// a collector, `zstd` (level 1; over gRPC 3) where the receiver takes it, else `gzip` (level 1).
         compression "compression": Compression as OneOf<CompressionName> = Compression::None;
         /// Sent with every request, such as `{ authorization = "Bearer …" }`; never shown. The variable
         /// takes `name=value,name=value`.
@@ -142,6 +153,7 @@ pub enum Temporality {
 pub enum Compression {
     None,
     Gzip,
+    Zstd,
 }
 
 section! {
@@ -154,6 +166,18 @@ section! {
         /// How many old files stay. Their names hold the time (UTC) when they became old:
         /// `NAME-2026-01-31T08-05-09.250.EXTENSION`.
         rotate_keep "rotate_keep": usize as Count<0, 1_000> = 5;
+    }
+}
+
+section! {
+    /// Spans for Zipkin, by its HTTP API in JSON.
+    pub struct Zipkin {
+        /// The server, such as `http://HOST:9411`; `/api/v2/spans` is appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://zipkin:9411\"";
+        /// Compression of the payload. It costs processor time and pays across a network.
+        compression "compression": Compression as OneOf<CompressionName> = Compression::None;
+        /// Sent with every request; never shown. The variable takes `name=value,name=value`.
+        headers "headers": BTreeMap<String, Secret> as Headers = BTreeMap::new();
     }
 }
 
@@ -240,6 +264,11 @@ fn backend(path: &str, table: &Table, load: &mut Load) -> Option<Backend> {
             load.section(&mut file, path, table);
             BackendKind::File(file)
         }
+        TypeName::Zipkin => {
+            let mut zipkin = Zipkin::default();
+            load.section(&mut zipkin, path, table);
+            BackendKind::Zipkin(zipkin)
+        }
     };
     Some(Backend { delivery, kind })
 }
@@ -258,6 +287,7 @@ impl Backend {
         let (of_type, own) = match &self.kind {
             BackendKind::Otlp(otlp) => (TypeName::Otlp, otlp.values()),
             BackendKind::File(file) => (TypeName::File, file.values()),
+            BackendKind::Zipkin(zipkin) => (TypeName::Zipkin, zipkin.values()),
         };
         let options = own.into_iter().chain(self.delivery.values());
         std::iter::once(("type", super::format::quote(of_type.word())))

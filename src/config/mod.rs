@@ -29,7 +29,7 @@ mod tests;
 mod variables;
 
 pub use backends::{
-    Backend, BackendKind, Compression, Delivery, File, Otlp, OtlpProtocol, Secret, Temporality,
+    Backend, BackendKind, Compression, Delivery, File, Otlp, OtlpProtocol, Secret, Temporality, Zipkin,
 };
 pub use fault::{ConfigError, ConfigErrors};
 pub(crate) use format::{duration, listen_address};

@@ -102,6 +102,12 @@ table! {
     ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";
     ClientStatsNotCarried Counter "pillion_client_stats_not_carried_total" [] "Payloads of statistics dropped because no configured backend carries them.";
 
+    SpansNormalized Counter "pillion_spans_normalized_total" ["reason"] "Changes made to Datadog spans, coming or leaving, by what was wrong with them.";
+    DatadogSpansDropped Counter "pillion_datadog_spans_dropped_total" ["reason"] "Spans read from Datadog tracers and not taken, by reason; a trace that cannot be repaired goes whole.";
+    DatadogCountMismatches Counter "pillion_datadog_trace_count_mismatches_total" [] "Requests of Datadog tracers whose header tells another number of traces than their body has.";
+    DatadogClientDropped Counter "pillion_datadog_client_dropped_total" ["kind"] "Traces and spans that Datadog tracers say they dropped themselves by sampling.";
+    DatadogNotCarried Counter "pillion_datadog_not_carried_total" ["path"] "Requests of Datadog clients for what is not carried, by path.";
+
     HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";
     HttpConnectionsClosed Counter "pillion_http_connections_closed_total" ["reason"] "Connections that the HTTP server ended, by reason.";

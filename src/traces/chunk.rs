@@ -109,4 +109,4 @@ fn select_of_scope(out: &mut Writer, scope: &[u8], wanted: &Range<u32>, at: &mut
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

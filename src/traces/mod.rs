@@ -16,6 +16,7 @@ pub mod protobuf;
 pub mod view;
 pub mod walk;
 pub mod write;
+pub mod zipkin;
 
 pub use batch::{Batcher, NoRoom, Outlet, Protocol};
 pub use budget::{Budget, Hold};

@@ -55,7 +55,8 @@ impl<'a> Fields<'a> {
         Some(field.map(|(number, value)| (number, value, &before[..before.len() - self.rest.len()])))
     }
 
-    #[inline]
+    // Measured: a walk that calls this instead takes twice as long.
+    #[inline(always)]
     fn field(&mut self) -> Result<(u32, Value<'a>), Malformed> {
         let key = u32::try_from(varint(&mut self.rest)?).map_err(|_| Malformed::FieldNumber)?;
         let number = key >> 3;
@@ -80,7 +81,7 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Value<'a>), Malformed>;
 
     /// After an error there are no more fields.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -199,6 +200,11 @@ impl Writer {
     /// Appends to `out` as it is.
     pub fn onto(out: Vec<u8>) -> Self {
         Writer { out }
+    }
+
+    /// Makes room for exactly so many more bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve_exact(bytes);
     }
 
     pub fn into_inner(self) -> Vec<u8> {

@@ -51,6 +51,9 @@ pub(crate) struct Setup {
     pub(crate) dir: tempfile::TempDir,
     udp: SocketAddr,
     http: SocketAddr,
+    otlp_grpc: SocketAddr,
+    otlp_http: SocketAddr,
+    datadog: SocketAddr,
     more: Vec<String>,
     listen: Option<String>,
     environment: Vec<(String, String)>,
@@ -58,12 +61,22 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// UDP on a free port, HTTP on another, a flush each second, the rest as it comes.
+    /// Every listener that is on by default on a free port of its own, a flush each second, the rest as it
+    /// comes.
     pub(crate) fn new() -> Self {
-        let udp = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let http = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let dir = tempfile::Builder::new().prefix("pillion").tempdir().unwrap();
-        Setup { dir, udp, http, more: Vec::new(), listen: None, environment: Vec::new(), toml: String::new() }
+        let free = || SocketAddr::from(([127, 0, 0, 1], port::free()));
+        Setup {
+            dir: tempfile::Builder::new().prefix("pillion").tempdir().unwrap(),
+            udp: free(),
+            http: free(),
+            otlp_grpc: free(),
+            otlp_http: free(),
+            datadog: free(),
+            more: Vec::new(),
+            listen: None,
+            environment: Vec::new(),
+            toml: String::new(),
+        }
     }
 
     pub(crate) fn udp(&self) -> SocketAddr {
@@ -72,6 +85,18 @@ impl Setup {
 
     pub(crate) fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    pub(crate) fn otlp_grpc(&self) -> SocketAddr {
+        self.otlp_grpc
+    }
+
+    pub(crate) fn otlp_http(&self) -> SocketAddr {
+        self.otlp_http
+    }
+
+    pub(crate) fn datadog(&self) -> SocketAddr {
+        self.datadog
     }
 
     /// A path in the agent's own folder.
@@ -122,6 +147,9 @@ impl Setup {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PILLION_HTTP_LISTEN", self.http.to_string())
+            .env("PILLION_OTLP_GRPC", self.otlp_grpc.to_string())
+            .env("PILLION_OTLP_HTTP", self.otlp_http.to_string())
+            .env("PILLION_DATADOG_LISTEN", self.datadog.to_string())
             .env("PILLION_METRICS_FLUSH_INTERVAL", "1s")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .arg("--config")
@@ -188,6 +216,18 @@ impl Agent {
 
     pub(crate) fn http(&self) -> SocketAddr {
         self.setup.http
+    }
+
+    pub(crate) fn otlp_grpc(&self) -> SocketAddr {
+        self.setup.otlp_grpc
+    }
+
+    pub(crate) fn otlp_http(&self) -> SocketAddr {
+        self.setup.otlp_http
+    }
+
+    pub(crate) fn datadog(&self) -> SocketAddr {
+        self.setup.datadog
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -4,6 +4,7 @@
 
 use super::answer::{accepted, causes, status};
 use crate::backend::StartError;
+use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use bytes::{BufMut, Bytes};
 use http::HeaderMap;
@@ -25,7 +26,7 @@ pub(super) struct Grpc {
     endpoint: Endpoint,
     channel: Channel,
     metadata: MetadataMap,
-    gzip: bool,
+    compression: Option<CompressionEncoding>,
     /// A request was begun and not finished.
     busy: bool,
 }
@@ -34,7 +35,7 @@ impl Grpc {
     pub(super) fn new(
         endpoint: &str,
         headers: HeaderMap,
-        gzip: bool,
+        compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
         let wrong = |error: tonic::transport::Error| StartError::Endpoint {
@@ -52,7 +53,12 @@ impl Grpc {
         }
         let channel = built.connect_lazy();
         let metadata = MetadataMap::from_headers(headers);
-        Ok(Grpc { endpoint: built, channel, metadata, gzip, busy: false })
+        let compression = match compression {
+            Compression::None => None,
+            Compression::Gzip => Some(CompressionEncoding::Gzip),
+            Compression::Zstd => Some(CompressionEncoding::Zstd),
+        };
+        Ok(Grpc { endpoint: built, channel, metadata, compression, busy: false })
     }
 
     pub(super) async fn send(&mut self, payload: &Payload) -> Outcome {
@@ -68,8 +74,8 @@ impl Grpc {
 
     async fn call(&self, payload: &Payload) -> Outcome {
         let mut client = Client::new(self.channel.clone());
-        if self.gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
+        if let Some(encoding) = self.compression {
+            client = client.send_compressed(encoding);
         }
         client = client.accept_compressed(CompressionEncoding::Gzip);
         if let Err(error) = client.ready().await {

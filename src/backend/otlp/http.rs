@@ -5,8 +5,9 @@
 
 use super::Form;
 use super::answer::{ERROR_BYTES, accepted, causes, of_json, refused};
-use crate::backend::StartError;
+use crate::backend::{StartError, compress};
 use crate::clock;
+use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
@@ -27,12 +28,12 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// `headers` are the configured ones; `gzip` says how payloads come.
+    /// `headers` are the configured ones; `compression` says how payloads come.
     pub(super) fn new(
         endpoint: &str,
         mut headers: HeaderMap,
         form: Form,
-        gzip: bool,
+        compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
         let builder = Client::builder()
@@ -51,8 +52,9 @@ impl Http {
             if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
         })?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let encoding = compress::encoding(compression);
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let base = endpoint.trim_end_matches('/');
         Ok(Http {

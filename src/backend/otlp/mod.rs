@@ -14,15 +14,14 @@ pub(super) mod logs;
 pub(super) mod metrics;
 pub(super) mod traces;
 
+use super::compress::compressed;
 use super::{Descriptor, StartError};
 use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use flate2::write::GzEncoder;
 use prost::Message;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
 pub(super) static DESCRIPTOR: Descriptor =
@@ -39,7 +38,7 @@ pub(super) struct Exporter {
     temporality: Temporality,
     version: &'static str,
     /// Payloads are compressed when they are made; over gRPC the transport does it.
-    gzip_body: bool,
+    body: Compression,
     form: Form,
     transport: Transport,
 }
@@ -69,22 +68,22 @@ impl Exporter {
         check_endpoint(endpoint)
             .map_err(|why| StartError::Endpoint { endpoint: endpoint.to_owned(), why: why.to_owned() })?;
         let headers = headers(&options.headers)?;
-        let gzip = options.compression == Compression::Gzip;
+        let compression = options.compression;
         let agent = format!("pillion/{version} (OTLP exporter; Rust)");
         let form = match options.protocol {
             OtlpProtocol::Grpc | OtlpProtocol::Http => Form::Protobuf,
             OtlpProtocol::HttpJson => Form::Json,
         };
-        let (transport, gzip_body) = match options.protocol {
+        let (transport, body) = match options.protocol {
             OtlpProtocol::Grpc => {
-                let grpc = grpc::Grpc::new(endpoint, headers, gzip, &agent)?;
-                (Transport::Grpc(Box::new(grpc)), false)
+                let grpc = grpc::Grpc::new(endpoint, headers, compression, &agent)?;
+                (Transport::Grpc(Box::new(grpc)), Compression::None)
             }
             OtlpProtocol::Http | OtlpProtocol::HttpJson => {
-                (Transport::Http(http::Http::new(endpoint, headers, form, gzip, &agent)?), gzip)
+                (Transport::Http(http::Http::new(endpoint, headers, form, compression, &agent)?), compression)
             }
         };
-        Ok(Exporter { temporality: options.temporality, version, gzip_body, form, transport })
+        Ok(Exporter { temporality: options.temporality, version, body, form, transport })
     }
 }
 
@@ -103,7 +102,7 @@ impl Backend for Exporter {
             },
             Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
-        let body = if self.gzip_body { gzip(&body) } else { body };
+        let body = compressed(body, self.body)?;
         Ok(Encoded { body: Some(body.into()), unsupported: 0 })
     }
 
@@ -141,13 +140,6 @@ impl Form {
             Form::Json => "application/json",
         }
     }
-}
-
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
-    // Writing into memory cannot fail.
-    let _ = encoder.write_all(body);
-    encoder.finish().unwrap_or_default()
 }
 
 fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {

@@ -108,3 +108,92 @@ impl Merged<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traces::protobuf::Writer;
+    use crate::traces::{chunk, walk, write};
+    use bytes::Bytes;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    /// A chunk of one scope with so many spans; `schema_last` puts a field behind the scope.
+    fn chunk(service: &str, scope: &str, spans: u32, schema_last: bool) -> Chunk {
+        let mut out = Writer::new();
+        write::resource(&mut out, |out| {
+            write::text(out, write::RESOURCE_ATTRIBUTES, "service.name", service)
+        });
+        let open = write::begin_scope(&mut out, scope, "", |_| {});
+        for _ in 0..spans {
+            let span =
+                write::begin_span(&mut out, &write::SpanHead { trace_id: &[1; 16], ..Default::default() });
+            out.end(span);
+        }
+        out.end(open);
+        if schema_last {
+            out.text(3, "https://schema");
+        }
+        let bytes = out.into_inner();
+        Chunk { identity: chunk::identity(&bytes), bytes: bytes.into(), spans, hold: None }
+    }
+
+    /// `service: scope spans, …` of each resource.
+    fn shape(request: &[u8]) -> Vec<String> {
+        let request = ExportTraceServiceRequest::decode(request).unwrap();
+        let resources = request.resource_spans.into_iter().map(|resource_spans| {
+            let attributes = resource_spans.resource.unwrap_or_default().attributes;
+            assert!(attributes.len() < 2, "{attributes:?}");
+            let service = format!("{:?}", attributes.first().and_then(|pair| pair.value.clone()));
+            let service = service.split('"').nth(1).unwrap_or("").to_owned();
+            let scopes = resource_spans.scope_spans.into_iter();
+            let scopes = scopes.map(|scope| format!("{} {}", scope.scope.unwrap().name, scope.spans.len()));
+            format!("{service}: {}", scopes.collect::<Vec<_>>().join(", "))
+        });
+        resources.collect()
+    }
+
+    #[test]
+    fn a_resource_stands_once_before_the_scopes_of_all() {
+        let chunks = [
+            chunk("a", "x", 1, false),
+            chunk("b", "x", 2, false),
+            chunk("a", "y", 3, false),
+            chunk("a", "z", 1, true),
+        ];
+        let request = request(&chunks, 1 << 20).unwrap();
+        assert_eq!(shape(&request), ["a: x 1, y 3", "b: x 2", "a: z 1"]);
+    }
+
+    #[test]
+    fn a_number_that_lies_merges_nothing() {
+        let mut chunks = [chunk("a", "x", 1, false), chunk("b", "x", 1, false)];
+        chunks[1].identity = chunks[0].identity;
+        assert_eq!(shape(&request(&chunks, 1 << 20).unwrap()), ["a: x 1", "b: x 1"]);
+    }
+
+    #[test]
+    fn a_request_beyond_the_limit_is_too_large() {
+        let chunks = [chunk("a", "x", 300, false), chunk("a", "y", 1, false)];
+        let length = request(&chunks, 1 << 20).unwrap().len();
+        assert!(request(&chunks, length).is_ok());
+        assert_eq!(request(&chunks, length - 1), Err(TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_is_lost_and_the_request_is_sound(
+            made in proptest::collection::vec((0..3_usize, 1..4_u32, any::<bool>()), 1..9)
+        ) {
+            let chunks: Vec<Chunk> =
+                made.iter().map(|(service, spans, last)| chunk(["a", "b", "c"][*service], "s", *spans, *last)).collect();
+            let body = Bytes::from(request(&chunks, 1 << 20).unwrap());
+            let spans = walk::request(&body).unwrap().iter().map(|walked| walked.spans).sum::<u32>();
+            prop_assert_eq!(spans, made.iter().map(|(_, spans, _)| spans).sum::<u32>());
+            let whole: usize = chunks.iter().map(|chunk| chunk.bytes.len() + 1 + varint_length(chunk.bytes.len() as u64)).sum();
+            prop_assert!(body.len() <= whole + chunks.len());
+            shape(&body);
+        }
+    }
+}

@@ -267,7 +267,7 @@ impl Format for Endpoint {
     }
 
     fn expects() -> String {
-        "a URL with its scheme, such as `\"http://127.0.0.1:4318\"`".into()
+        "a URL with its scheme, such as `\"http://collector:4318\"`".into()
     }
 
     fn read(node: &Node, path: &str, load: &mut Load) -> Option<String> {

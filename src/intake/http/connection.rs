@@ -62,7 +62,7 @@ impl End {
 
 fn http() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(BUFFER).header_read_timeout(None).pipeline_flush(true);
+    builder.http1().max_buf_size(BUFFER).header_read_timeout(None);
     builder
         .http2()
         .max_concurrent_streams(STREAMS)

@@ -201,14 +201,14 @@ mod tests {
         let map = status(&refused, Some(Duration::from_millis(1_500)));
         assert_eq!(map["grpc-status"], "14");
         assert_eq!(map["grpc-message"], "no room: 100 %25 %E2%80%93 later");
-        let raw = BinaryMetadataValue::try_from(map["grpc-status-details-bin"].as_bytes()).unwrap();
-        let raw = raw.to_bytes().unwrap();
+        let read = tonic::Status::from_header_map(&map).unwrap();
+        assert_eq!((read.code(), read.message()), (tonic::Code::Unavailable, &*refused.message));
         let mut expected = status_message(14, &refused.message);
         let info = b"\x0a\x08\x08\x01\x10\x80\xca\xb5\xee\x01";
         expected.extend_from_slice(&[0x1a, (2 + RETRY_INFO.len() + 2 + info.len()) as u8, 0x0a, 40]);
         expected.extend_from_slice(RETRY_INFO.as_bytes());
         expected.extend_from_slice(&[0x12, info.len() as u8]);
         expected.extend_from_slice(info);
-        assert_eq!(raw, expected);
+        assert_eq!(read.details(), expected);
     }
 }

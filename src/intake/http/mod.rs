@@ -17,6 +17,8 @@ mod reply;
 mod server;
 mod stream;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use listen::{BindError, Bound, Origin, bind};
 pub use protocol::{Answer, Grpc, Head, Protocol, Read, Refusal, Request, Route};

@@ -27,6 +27,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 9] = [
+        Reason::TooLarge,
+        Reason::QueueFull,
+        Reason::Encoding,
+        Reason::Malformed,
+        Reason::Timeout,
+        Reason::UnknownPath,
+        Reason::Method,
+        Reason::Forbidden,
+        Reason::Internal,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::TooLarge => "too_large",

@@ -4,6 +4,11 @@
 //! made for one trace at a time and gone before the next. Source: `pkg/proto/datadog/trace/*.proto` of the
 //! Datadog agent; the mapping's tables are in `docs/traces.md`.
 
+pub mod decode;
+mod names;
+pub mod normalize;
+pub mod to_otlp;
+
 use std::borrow::Cow;
 
 /// What a request says of its sender: the body of v0.7 and v1.0, the headers of older versions.

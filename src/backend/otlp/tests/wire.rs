@@ -3,6 +3,8 @@
 use super::*;
 use crate::backend::tests::spans;
 use crate::deliver::Payload;
+use crate::traces::protobuf::Writer;
+use crate::traces::{Chunk, chunk, write};
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,6 +18,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -35,6 +43,8 @@ struct Script {
     bodies: Mutex<Vec<Bytes>>,
     http: Mutex<VecDeque<Option<Answer>>>,
     grpc: Mutex<VecDeque<Result<ExportMetricsServiceResponse, Status>>>,
+    /// Of each request with spans, so many are said to be rejected.
+    rejects_spans: i64,
 }
 
 impl Script {
@@ -107,12 +117,31 @@ impl LogsService for Peer {
     }
 }
 
+#[tonic::async_trait]
+impl TraceService for Peer {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        self.0.note(request.metadata().as_ref(), "traces");
+        self.0.bodies.lock().push(request.get_ref().encode_to_vec().into());
+        let partial =
+            ExportTracePartialSuccess { rejected_spans: self.0.rejects_spans, error_message: String::new() };
+        let partial_success = (self.0.rejects_spans > 0).then_some(partial);
+        Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success }))
+    }
+}
+
 async fn grpc_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let peer = Peer(Arc::clone(&script));
         async move {
-            let logs = request.uri().path().contains("LogsService");
-            let answer = if logs {
+            let path = request.uri().path().to_owned();
+            let answer = if path.contains("TraceService") {
+                let server = TraceServiceServer::new(peer);
+                let server = server.accept_compressed(CompressionEncoding::Gzip);
+                server.accept_compressed(CompressionEncoding::Zstd).call(request).await
+            } else if path.contains("LogsService") {
                 let server = LogsServiceServer::new(peer);
                 server.accept_compressed(CompressionEncoding::Gzip).call(request).await
             } else {
@@ -207,6 +236,68 @@ metrics content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.
 logs content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
 metrics content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
 logs content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
+}
+
+/// Two spans of one service and one of another, as chunks.
+fn chunks() -> Vec<Chunk> {
+    let chunk = |service: &str, name: &str| {
+        let mut out = Writer::new();
+        write::resource(&mut out, |out| {
+            write::text(out, write::RESOURCE_ATTRIBUTES, "service.name", service)
+        });
+        let scope = write::begin_scope(&mut out, "tracer", "1", |_| {});
+        let head = write::SpanHead { trace_id: &[1; 16], span_id: &[2; 8], name, ..Default::default() };
+        let span = write::begin_span(&mut out, &head);
+        out.end(span);
+        out.end(scope);
+        let bytes = out.into_inner();
+        Chunk { identity: chunk::identity(&bytes), bytes: bytes.into(), spans: 1, hold: None }
+    };
+    vec![chunk("shop", "first"), chunk("mail", "second"), chunk("shop", "third")]
+}
+
+#[tokio::test]
+async fn spans_arrive_over_both() {
+    let script = Arc::new(Script { rejects_spans: 2, ..Script::default() });
+    let chunks = chunks();
+    let part = Part::Spans { chunks: &chunks };
+    let mut outcomes = Vec::new();
+    let endpoints = [
+        (OtlpProtocol::Http, accepting(&script, http_connection).await),
+        (OtlpProtocol::Grpc, accepting(&script, grpc_connection).await),
+    ];
+    for (protocol, endpoint) in &endpoints {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let options = Otlp { compression, ..otlp(endpoint, *protocol) };
+            let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+            let body = exporter.encode(part).unwrap().body.unwrap();
+            outcomes.push(exporter.send(&Payload { signal: Signal::Traces, body, items: 3 }).await);
+        }
+    }
+    let partial = Outcome::Partial { refused: 2, why: String::new() };
+    assert_eq!(outcomes[..3], [const { Outcome::Delivered }; 3]);
+    assert_eq!(outcomes[3..], [partial.clone(), partial.clone(), partial]);
+    let bodies = script.bodies.lock();
+    let plain = bodies[0].to_vec();
+    assert_eq!(gunzip(&bodies[1]), plain);
+    assert_eq!(zstd::decode_all(&bodies[2][..]).unwrap(), plain);
+    let decoded = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
+    let services = decoded.resource_spans.iter().map(|resource| {
+        let names = resource.scope_spans.iter().flat_map(|scope| &scope.spans).map(|span| span.name.as_str());
+        names.collect::<Vec<_>>()
+    });
+    assert_eq!(services.collect::<Vec<_>>(), [vec!["first", "third"], vec!["second"]]);
+    for body in &bodies[3..] {
+        assert_eq!(ExportTraceServiceRequest::decode(&body[..]).unwrap(), decoded);
+    }
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+POST /v1/traces content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
 ");
 }
 
