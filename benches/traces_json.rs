@@ -34,7 +34,7 @@ fn span(number: u64) -> String {
             1 => format!(r#"{{"key":"ratio.{at}","value":{{"doubleValue":{number}.25}}}}"#),
             2 => format!(r#"{{"key":"cached.{at}","value":{{"boolValue":true}}}}"#),
             _ => format!(
-                r#"{{"key":"url.path.{at}","value":{{"stringValue":"/orders/{number}/items?page=\\"{at}\\""}}}}"#
+                r#"{{"key":"url.path.{at}","value":{{"stringValue":"/orders/{number}/items?page=\"{at}\""}}}}"#
             ),
         })
         .collect();
