@@ -1,7 +1,9 @@
 //! One conformance test over every push backend, and the samples that backends are tested with.
 
 use super::*;
-use crate::config::{Compression, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret};
+use crate::config::{
+    Compression, Datadog, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret, Zipkin,
+};
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
@@ -108,17 +110,32 @@ pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
     }
 }
 
+/// Port 1 refuses.
+fn dead_end() -> String {
+    "http://127.0.0.1:1".to_owned()
+}
+
+pub(super) fn datadog(endpoint: &str) -> Datadog {
+    Datadog {
+        endpoint: Some(endpoint.to_owned()),
+        api_key: Secret("hunter2".into()),
+        hostname: Some("web-9".into()),
+        ..Datadog::default()
+    }
+}
+
 /// Configurations of one backend that can start anywhere, with the outcome for its data: whether it
 /// can be delivered here.
 fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(BackendKind, bool)> {
-    // Port 1 refuses.
-    let dead = |protocol| (BackendKind::Otlp(otlp("http://127.0.0.1:1", protocol)), false);
+    let dead = |protocol| (BackendKind::Otlp(otlp(&dead_end(), protocol)), false);
     match descriptor.name {
         "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http)],
         "file" => vec![(
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,
         )],
+        "zipkin" => vec![(BackendKind::Zipkin(Zipkin { endpoint: dead_end(), ..Zipkin::default() }), false)],
+        "datadog" => vec![(BackendKind::Datadog(datadog(&dead_end())), false)],
         name => panic!("no sample configuration of `{name}`"),
     }
 }

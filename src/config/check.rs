@@ -120,8 +120,24 @@ fn backend(name: &str, backend: &Backend, config: &Config, load: &mut Load) {
     }
     match &backend.kind {
         BackendKind::Otlp(otlp) => endpoint(&path, &otlp.endpoint, otlp.protocol, config, load),
-        // What they speak is not spoken by a listener of ours in a way that could be told from the outside.
-        BackendKind::Zipkin(_) | BackendKind::Datadog(_) | BackendKind::File(_) => {}
+        BackendKind::File(_) => {}
+        BackendKind::Zipkin(zipkin) => leads_home(&path, &zipkin.endpoint, "Zipkin's server", config, load),
+        BackendKind::Datadog(datadog) => {
+            if let Some(endpoint) = &datadog.endpoint {
+                leads_home(&path, endpoint, "Datadog's intake or a proxy to it", config, load);
+            }
+        }
+    }
+}
+
+/// `wanted` is what the endpoint should lead to.
+fn leads_home(path: &str, endpoint: &str, wanted: &str, config: &Config, load: &mut Load) {
+    if let Some(own) = own_listener(endpoint, config) {
+        let path = format!("{path}.endpoint");
+        let place = load.place(&path);
+        let label = format!("pillion itself listens on {own}");
+        let help = format!("write the address of {wanted}");
+        load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);
     }
 }
 
@@ -129,13 +145,9 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
     if endpoint.is_empty() {
         return;
     }
+    leads_home(path, endpoint, "a receiver of OTLP", config, load);
     let path = format!("{path}.endpoint");
     let place = load.place(&path);
-    if let Some(own) = own_listener(endpoint, config) {
-        let label = format!("pillion itself listens on {own}");
-        let help = "write the address of a receiver of OTLP".to_owned();
-        load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);
-    }
     let has_path = endpoint.parse::<http::Uri>().is_ok_and(|uri| uri.path() != "/" && !uri.path().is_empty());
     match protocol {
         OtlpProtocol::Grpc if has_path => {

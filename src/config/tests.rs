@@ -94,7 +94,7 @@ fn what_is_shown_loads_again() {
         endpoint = "https://example.org:4317"
         temporality = "delta"
         [telemetry.otlp]
-        endpoint = "http://127.0.0.1:4318"
+        endpoint = "http://collector:4318"
     "#;
     for text in ["".to_owned(), written.to_owned(), whole_example()] {
         let loaded = load_text("test.toml", &text, &variables(&[("DD_ENV", "dev")])).expect("valid");
@@ -216,11 +216,39 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("shutdown.quiet", "'7s'", "7s"),
     ("shutdown.deadline", "'7s'", "7s"),
     ("shutdown.await_scrape", "'7s'", "7s"),
+    ("otlp.grpc", "['127.0.0.1:1']", "127.0.0.1:1"),
+    ("otlp.http", "['unix:///a', '[::1]:2']", "unix:///a,[::1]:2"),
+    ("otlp.max_grpc_bytes", "2048", "2048"),
+    ("otlp.max_http_bytes", "2048", "2048"),
+    ("otlp.cors_origins", "['https://a']", "https://a"),
+    ("datadog.listen", "[]", "[]"),
+    ("datadog.max_bytes", "2048", "2048"),
+    ("zipkin.listen", "['localhost:9411']", "localhost:9411"),
+    ("zipkin.max_bytes", "2048", "2048"),
+    ("intake.max_connections", "7", "7"),
+    ("intake.request_timeout", "'7s'", "7s"),
+    ("intake.idle_timeout", "'7s'", "7s"),
+    ("intake.socket_mode", "'0600'", "0600"),
+    ("traces.budget_bytes", "4096", "4096"),
+    ("traces.batch_bytes", "4096", "4096"),
+    ("traces.batch_spans", "7", "7"),
+    ("traces.batch_age", "'7s'", "7s"),
+    ("backends.z.endpoint", "'http://z:1'", "http://z:1"),
+    ("backends.z.compression", "'gzip'", "gzip"),
+    ("backends.z.headers", "{ a = 'b' }", "a=b"),
+    ("backends.d.site", "'datadoghq.eu'", "datadoghq.eu"),
+    ("backends.d.endpoint", "'http://d:1'", "http://d:1"),
+    ("backends.d.api_key", "'other'", "other"),
+    ("backends.d.compression", "'none'", "none"),
+    ("backends.d.env", "'dev'", "dev"),
+    ("backends.d.hostname", "'web-1'", "web-1"),
 ];
 
 /// What options need around them to be right.
 const AROUND: &str = "backends.x.type = 'otlp'\nbackends.x.endpoint = 'http://h:1'\nbackends.y.type = 'file'\n\
-                      backends.y.path = '/y'\ntelemetry.otlp.endpoint = 'http://h:1'\n";
+                      backends.y.path = '/y'\nbackends.z.type = 'zipkin'\nbackends.z.endpoint = 'http://h:1'\n\
+                      backends.d.type = 'datadog'\nbackends.d.api_key = 'key'\n\
+                      telemetry.otlp.endpoint = 'http://h:1'\n";
 
 #[test]
 fn every_option_is_set_by_the_file_and_by_a_variable() {
@@ -243,6 +271,8 @@ fn no_option_is_left_out_of_that() {
             ChapterKind::Table => chapter.path,
             ChapterKind::Delivery | ChapterKind::Backend(backends::TypeName::Otlp) => "backends.x",
             ChapterKind::Backend(backends::TypeName::File) => "backends.y",
+            ChapterKind::Backend(backends::TypeName::Zipkin) => "backends.z",
+            ChapterKind::Backend(backends::TypeName::Datadog) => "backends.d",
             ChapterKind::List => continue,
         };
         for option in chapter.options.iter().filter(|option| option.key != "type") {
@@ -303,7 +333,7 @@ fn the_environment_wins() {
         .iter()
         .map(|(name, backend)| match &backend.kind {
             BackendKind::File(file) => (name.as_str(), file.path.to_str().expect("text")),
-            BackendKind::Otlp(_) => panic!("a file"),
+            BackendKind::Otlp(_) | BackendKind::Zipkin(_) | BackendKind::Datadog(_) => panic!("a file"),
         })
         .collect();
     assert_eq!(paths, [("My-sink", "b"), ("two_words", "c")]);

@@ -131,7 +131,7 @@ mod tests {
 
     fn zipkin(room: bool) -> Zipkin {
         let outlet = Arc::new(Taken { spans: AtomicU64::new(0), room });
-        Zipkin::new(Batcher::new(outlet), &config::ZipkinIntake::default())
+        Zipkin::new(Batcher::new(outlet, &config::Traces::default()), &config::ZipkinIntake::default())
     }
 
     fn head(method: Method, path: &str, content_type: &str) -> Head {
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(answer.status, 400);
         let answer = post(&zipkin, "application/json", br#"[{"traceId":"1"}]"#);
         assert_eq!(answer.status, 400);
-        insta::assert_snapshot!(String::from_utf8_lossy(&answer.body), @"");
+        insta::assert_snapshot!(String::from_utf8_lossy(&answer.body), @"span 0: `id` is missing at line 1 column 17");
     }
 
     #[test]
