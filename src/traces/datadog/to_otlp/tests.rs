@@ -35,7 +35,21 @@ fn a_span_that_has_everything() {
     let (sender, trace) = everything();
     let chunks = chunks(&sender, &[trace]);
     let read = ResourceSpans::decode(&*chunks[0].bytes).unwrap();
-    insta::assert_snapshot!(shown(&read.resource.unwrap().attributes), @"");
+    insta::assert_snapshot!(shown(&read.resource.unwrap().attributes), @r#"
+service.name=shop
+deployment.environment.name=staging
+service.version=2.0
+service.instance.id=6ba7b810
+host.name=web-1
+container.id=c0ffee
+process.runtime.version=9.0
+telemetry.sdk.name=Datadog
+telemetry.sdk.language=dotnet
+telemetry.sdk.version=3.2.1
+_dd.payload.tags._dd.apm_mode=edge
+_dd.payload.env=prod
+_dd.payload.app_version=1.0
+"#);
     let scope = &read.scope_spans[0];
     assert_eq!(scope.scope.as_ref().map(|scope| (&*scope.name, &*scope.version)), Some(("Datadog", "3.2.1")));
     let span = &scope.spans[0];
@@ -51,14 +65,49 @@ fn a_span_that_has_everything() {
     );
     let status = span.status.as_ref().unwrap();
     assert_eq!((status.code, &*status.message), (2, "no stock"));
-    insta::assert_snapshot!(shown(&span.attributes), @"");
+    insta::assert_snapshot!(shown(&span.attributes), @r#"
+dd.span.Resource=GET /orders
+span.type=web
+sampling.priority=int 2
+_dd.chunk.origin=rum
+_dd.chunk.dropped=bool true
+_dd.chunk.tags._dd.hostname=web-1
+_dd.p.tid=6543210000000000
+_dd.p.dm=-4
+_dd.origin=rum
+env=staging
+version=2.0
+span.kind=server
+error.message=no stock
+error.type=OutOfStock
+error.stack=at Shop.order
+_dd.meta.dd.span.Resource=mine
+_sampling_priority_v1=2.0
+order.lines=3.0
+_dd.metrics.env=0.5
+_dd.meta_struct.appsec=[81, a1, 61, 1]
+"#);
     assert_eq!(span.events.iter().map(|event| &*event.name).collect::<Vec<_>>(), ["packed", "exception"]);
-    insta::assert_snapshot!(shown(&span.events[0].attributes), @"");
-    insta::assert_snapshot!(shown(&span.events[1].attributes), @"");
+    insta::assert_snapshot!(shown(&span.events[0].attributes), @r#"
+box=small
+gift=bool true
+grams=int -1
+share=0.25
+lines=Some(ArrayValue(ArrayValue { values: [AnyValue { value: Some(IntValue(1)) }, AnyValue { value: Some(IntValue(2)) }] }))
+"#);
+    insta::assert_snapshot!(shown(&span.events[1].attributes), @r#"
+exception.type=OutOfStock
+exception.message=no stock
+exception.stacktrace=at Shop.order
+_dd.derived=bool true
+"#);
     let link = &span.links[0];
     assert_eq!(link.trace_id, ((8_u128 << 64) | 7).to_be_bytes());
     assert_eq!((&*link.span_id, &*link.trace_state, link.flags), (&9_u64.to_be_bytes()[..], "a=b", 0));
-    insta::assert_snapshot!(shown(&link.attributes), @"");
+    insta::assert_snapshot!(shown(&link.attributes), @r#"
+reason=retry
+_dd.flags=int 2147483648
+"#);
 }
 
 fn of_service(service: String) -> Trace<'static> {

@@ -102,7 +102,46 @@ fn a_span_that_has_everything() {
     );
     assert_eq!((&*link.tracestate, &*link.attributes), ("a=b", &[("n".into(), "1".into())][..]));
     assert_eq!((span.events[0].time_ns, &*span.events[0].name), (2_000, "exception"));
-    insta::assert_snapshot!(shown(span), @"");
+    insta::assert_snapshot!(shown(span), @r#"
+_dd.p.tid=0101010101010101
+_dd.span_events.has_exception=true
+_sampling_priority_v1=2.0
+big=9007199254740992.0
+bigger=9007199254740993
+cached=false
+deployment.environment=prod
+env=prod
+error.message=no stock
+error.msg=no stock
+error.stack=at order
+error.type=OutOfStock
+host.name=web-1
+http.method=GET
+http.request.headers.accept=text/html
+http.route=/orders/{id}
+http.status_code=500.0
+list=[1,"x"]
+load=0.5
+otel.dropped_attributes_count=4.0
+otel.library.name=net/http
+otel.library.version=0.5
+otel.scope.name=net/http
+otel.scope.version=0.5
+otel.status_code=Error
+otel.status_description=no stock
+otel.trace_id=01010101010101010101010101010101
+process.pid=7
+raw=Zm9vYg==
+service.instance.id=6ba7
+service.version=2.0
+span.kind=server
+team=web
+telemetry.sdk.language=go
+telemetry.sdk.version=1.3
+version=2.0
+w3c.traceflags=301
+w3c.tracestate=vendor=x
+"#);
 }
 
 #[test]
