@@ -5,6 +5,7 @@
 //! they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
 
 use super::StartError;
+use crate::clock;
 use crate::config::Secret;
 use crate::deliver::Outcome;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use reqwest::Response;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are read, for the log.
@@ -76,12 +77,12 @@ async fn answer(mut response: Response) -> Outcome {
             break;
         }
     }
-    refused(status, retry_after.as_deref(), &String::from_utf8_lossy(&body), SystemTime::now())
+    refused(status, retry_after.as_deref(), &String::from_utf8_lossy(&body), clock::now_ns())
 }
 
 /// An answer other than success: 408, 429 and 5xx pass, 413 asks for less, 401 and 403 name the credentials;
 /// the rest, redirects included, is the payload's own fault.
-fn refused(status: StatusCode, retry_after: Option<&str>, body: &str, now: SystemTime) -> Outcome {
+fn refused(status: StatusCode, retry_after: Option<&str>, body: &str, now_ns: u64) -> Outcome {
     let text: String = body.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let why = match text.trim() {
         "" => format!("HTTP {}", status.as_u16()),
@@ -89,7 +90,7 @@ fn refused(status: StatusCode, retry_after: Option<&str>, body: &str, now: Syste
     };
     match status.as_u16() {
         408 | 429 | 500..=599 => {
-            Outcome::Retry { after: retry_after.and_then(|text| wait_of(text, now)), why }
+            Outcome::Retry { after: retry_after.and_then(|text| wait_of(text, now_ns)), why }
         }
         413 => Outcome::TooLarge { why },
         401 | 403 => Outcome::Unauthorized { why },
@@ -99,12 +100,12 @@ fn refused(status: StatusCode, retry_after: Option<&str>, body: &str, now: Syste
 }
 
 /// `Retry-After`: seconds or an HTTP date.
-fn wait_of(text: &str, now: SystemTime) -> Option<Duration> {
+fn wait_of(text: &str, now_ns: u64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
     }
     let then = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(then.saturating_sub(now.duration_since(UNIX_EPOCH).unwrap_or_default()))
+    Some(then.saturating_sub(Duration::from_nanos(now_ns)))
 }
 
 /// Header values are secrets: they are marked so that no log shows them.
@@ -159,7 +160,7 @@ mod tests {
     fn answers_read_as_the_protocol_says() {
         let at = |status: u16, after: Option<&str>| {
             let status = StatusCode::from_u16(status).unwrap();
-            refused(status, after, "bad\nthing", UNIX_EPOCH)
+            refused(status, after, "bad\nthing", 0)
         };
         let why = |status: u16| format!("HTTP {status}: bad thing");
         let seconds = |n| Some(Duration::from_secs(n));

@@ -127,27 +127,32 @@ pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
     }
 }
 
+/// Port 1 refuses.
+fn dead_end() -> String {
+    "http://127.0.0.1:1".to_owned()
+}
+
+pub(super) fn datadog(endpoint: &str) -> Datadog {
+    Datadog {
+        endpoint: Some(endpoint.to_owned()),
+        api_key: Secret("hunter2".into()),
+        hostname: Some("web-9".into()),
+        ..Datadog::default()
+    }
+}
+
 /// Configurations of one backend that can start anywhere, with the outcome for its data: whether it
 /// can be delivered here.
 fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(BackendKind, bool)> {
-    // Port 1 refuses.
-    let dead = |protocol| (BackendKind::Otlp(otlp("http://127.0.0.1:1", protocol)), false);
+    let dead = |protocol| (BackendKind::Otlp(otlp(&dead_end(), protocol)), false);
     match descriptor.name {
         "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http), dead(OtlpProtocol::HttpJson)],
         "file" => vec![(
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,
         )],
-        "zipkin" => {
-            let headers = [("api-key".to_owned(), Secret("hunter2".into()))].into();
-            let endpoint = "http://127.0.0.1:1".to_owned();
-            vec![(BackendKind::Zipkin(Zipkin { endpoint, headers, ..Zipkin::default() }), false)]
-        }
-        "datadog" => {
-            let endpoint = Some("http://127.0.0.1:1".to_owned());
-            let api_key = Secret("hunter2".into());
-            vec![(BackendKind::Datadog(Datadog { endpoint, api_key, ..Datadog::default() }), false)]
-        }
+        "zipkin" => vec![(BackendKind::Zipkin(Zipkin { endpoint: dead_end(), ..Zipkin::default() }), false)],
+        "datadog" => vec![(BackendKind::Datadog(datadog(&dead_end())), false)],
         name => panic!("no sample configuration of `{name}`"),
     }
 }

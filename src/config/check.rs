@@ -122,7 +122,11 @@ fn backend(name: &str, backend: &Backend, config: &Config, load: &mut Load) {
         BackendKind::Otlp(otlp) => endpoint(&path, &otlp.endpoint, otlp.protocol, config, load),
         BackendKind::File(_) => {}
         BackendKind::Zipkin(zipkin) => leads_home(&path, &zipkin.endpoint, "Zipkin's server", config, load),
-        BackendKind::Datadog(_) => {}
+        BackendKind::Datadog(datadog) => {
+            if let Some(endpoint) = &datadog.endpoint {
+                leads_home(&path, endpoint, "Datadog's intake or a proxy to it", config, load);
+            }
+        }
     }
 }
 

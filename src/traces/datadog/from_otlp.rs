@@ -283,4 +283,4 @@ fn metric<'a>(to: &mut Span<'a>, key: &'a str, value: f64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::traces::datadog) mod tests;

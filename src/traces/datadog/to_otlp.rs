@@ -11,13 +11,12 @@ mod span;
 use super::names;
 use super::{Sender, Trace};
 use crate::traces::budget::{Budget, Hold};
-use crate::traces::chunk::Chunk;
+use crate::traces::chunk::{Chunk, identity};
 use crate::traces::protobuf::{Open, Writer};
 use crate::traces::write::{self, RESOURCE_ATTRIBUTES};
 use bytes::Bytes;
 use span::{Known, Shared};
 use std::borrow::Cow;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Groups that grow at the same time; one more closes the one that was used longest ago.
 const OPEN_GROUPS: usize = 32;
@@ -42,10 +41,13 @@ pub struct Builder<'a> {
     /// The one used last stands last.
     open: Vec<Group>,
     closed: Vec<Chunk>,
+    /// Groups begun so far.
+    begun: u64,
 }
 
 /// A growing `ResourceSpans`.
 struct Group {
+    serial: u64,
     service: String,
     env: String,
     version: String,
@@ -62,7 +64,7 @@ struct Group {
 impl<'a> Builder<'a> {
     pub fn new(sender: &'a Sender<'_>, budget: &Budget) -> Self {
         let runtime_id = Cow::Borrowed(&*sender.runtime_id);
-        Builder { sender, budget: budget.clone(), runtime_id, open: Vec::new(), closed: Vec::new() }
+        Builder { sender, budget: budget.clone(), runtime_id, open: Vec::new(), closed: Vec::new(), begun: 0 }
     }
 
     /// Adds the spans of a trace. After an error the whole request is to be refused.
@@ -96,6 +98,8 @@ impl<'a> Builder<'a> {
 
     /// The chunks; none without spans.
     pub fn finish(mut self) -> Vec<Chunk> {
+        // In the order in which they began: what comes first in a trace stays first where it can.
+        self.open.sort_unstable_by_key(|group| group.serial);
         let mut chunks = self.closed;
         chunks.extend(self.open.drain(..).filter(|group| group.spans > 0).map(Group::close));
         chunks
@@ -112,14 +116,27 @@ impl<'a> Builder<'a> {
         }
         let mut writer = Writer::new();
         self.resource(&mut writer, service, env, version);
-        let identity = xxh3_64(writer.written());
+        let identity = identity(writer.written());
         let scope = write::begin_scope(&mut writer, names::DATADOG, &self.sender.tracer_version, |_| {});
         // The names and the chunk itself are held too.
         let kept = service.len() + env.len() + version.len() + size_of::<Chunk>() + size_of::<Group>();
         let room = writer.len();
         let hold = self.budget.take(room + kept).ok_or(NoBudget)?;
         let (service, env, version) = (service.to_owned(), env.to_owned(), version.to_owned());
-        Ok(Group { service, env, version, writer, scope, identity, spans: 0, hold, room, kept })
+        self.begun += 1;
+        Ok(Group {
+            serial: self.begun,
+            service,
+            env,
+            version,
+            writer,
+            scope,
+            identity,
+            spans: 0,
+            hold,
+            room,
+            kept,
+        })
     }
 
     fn resource(&self, to: &mut Writer, service: &str, env: &str, version: &str) {
