@@ -79,8 +79,9 @@ fn expect_balance(status: &Value) {
     let backends = status["backends"].as_array().unwrap();
     assert_eq!(backends.len(), BACKENDS.len(), "{status}");
     for backend in backends {
-        let number = |name: &str| backend[name].as_u64().unwrap_or_else(|| panic!("{name}: {backend}"));
-        let dropped: u64 = backend["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        let detail = &backend["detail"];
+        let number = |name: &str| detail[name].as_u64().unwrap_or_else(|| panic!("{name}: {backend}"));
+        let dropped: u64 = detail["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
         let found = number("sent") + dropped + number("queue_items") + number("in_flight");
         assert_eq!(number("offered"), found, "{backend}");
     }
