@@ -7,7 +7,7 @@ mod harness;
 
 use harness::http::get;
 use harness::scene::{Scene, count, sent_by};
-use harness::spans::{Attributes, CLIENT, ERROR, SERVER, Span, expect_sent, named};
+use harness::spans::{CLIENT, ERROR, SERVER, Span, expect_sent, named};
 use harness::tool::{node, python, start, test_agent};
 use harness::{Agent, Process, Setup, port, wait_for};
 use serde_json::{Value, json};
@@ -49,10 +49,19 @@ fn url(agent: &Agent) -> String {
 fn arrives(scene: Scene, tracer: Tracer, client: &mut Command) {
     let sent = sent_by(client);
     let spans = scene.spans(count(&sent));
-    expect_sent(&sent, &spans);
+    expect_sent(&repaired(&sent), &spans);
     expect_everything(tracer, &sent, &spans);
     scene.expect_ledger("datadog", spans.len());
     scene.stop(spans.len());
+}
+
+/// As Datadog repairs names: letters, digits, `_` and `.` stay.
+fn repaired(sent: &Value) -> Value {
+    let mut sent = sent.clone();
+    for span in sent["spans"].as_array_mut().unwrap() {
+        span["name"] = json!(span["name"].as_str().unwrap().replace('-', "_"));
+    }
+    sent
 }
 
 /// The span that has everything, field by field.
@@ -72,7 +81,7 @@ fn expect_everything(tracer: Tracer, sent: &Value, spans: &[Span]) {
         ("http.status_code", json!("500")),
         ("order.id", json!("Bücher-7")),
         ("order.items", json!(3.0)),
-        ("sampling.priority", json!(2)),
+        ("sampling.priority", json!(2.0)),
         ("_dd.origin", json!("synthetics")),
         ("_dd.p.dm", json!("-4")),
     ];
@@ -82,7 +91,8 @@ fn expect_everything(tracer: Tracer, sent: &Value, spans: &[Span]) {
     expect_exception(tracer, span);
     if tracer == Tracer::Node {
         let event = span.events.iter().find(|event| event.name == "stock.checked").unwrap();
-        assert_eq!(json!(event.attributes), json!({ "left": 2, "place": "north" }));
+        assert_eq!(event.attributes["left"], 2);
+        assert_eq!(event.attributes["place"], "north");
         assert!((span.start..=span.end).contains(&event.time), "{span:#?}");
     }
     expect_link(sent, span);
@@ -131,7 +141,7 @@ fn expect_link(sent: &Value, span: &Span) {
     let [link] = &span.links[..] else { panic!("one link: {span:#?}") };
     assert_eq!(order["trace_id"], link.trace_id);
     assert_eq!(order["span_id"], link.span_id);
-    assert_eq!(link.attributes, Attributes::from([("reason".to_owned(), json!("retry of"))]));
+    assert_eq!(link.attributes["reason"], "retry of");
 }
 
 #[test]
