@@ -28,6 +28,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::codec::CompressionEncoding;
