@@ -255,16 +255,6 @@ fn clean_between(tracer: Tracer, version: &str) {
 }
 
 #[test]
-fn the_test_agent_between_node_and_pillion_finds_nothing() {
-    clean_between(Tracer::Node, "0.4");
-}
-
-#[test]
-fn the_test_agent_between_node_with_v05_and_pillion_finds_nothing() {
-    clean_between(Tracer::Node, "0.5");
-}
-
-#[test]
 fn the_test_agent_between_python_and_pillion_finds_nothing() {
     clean_between(Tracer::Python, "0.5");
 }

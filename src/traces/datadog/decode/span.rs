@@ -80,7 +80,32 @@ pub(super) fn pairs<'a, V>(
         let key = reader.text(room)?;
         into.push((key, value(reader, room)?));
     }
+    keep_last(into);
     Ok(())
+}
+
+/// Pairs that are searched one by one for their like; more are sorted.
+const FEW: usize = 64;
+
+/// Some tracers write a key twice; the last counts, as in the agent.
+fn keep_last<V>(pairs: &mut Pairs<'_, V>) {
+    if pairs.len() <= FEW {
+        let mut at = 1;
+        while at < pairs.len() {
+            match pairs[..at].iter().position(|(key, _)| *key == pairs[at].0) {
+                Some(before) => {
+                    let last = pairs.remove(at);
+                    pairs[before] = last;
+                }
+                None => at += 1,
+            }
+        }
+        return;
+    }
+    // Stable, so that the last of equals is the last written.
+    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+    pairs.reverse();
+    pairs.dedup_by(|one, other| one.0 == other.0);
 }
 
 /// A list of maps, of which nil ones are left out.

@@ -329,3 +329,17 @@ fn json_is_read_like_msgpack() {
     let broken = [b"[[{\"name\":\"a".as_slice(), b"\xff", b"\"}]]"].concat();
     assert_eq!(read(Format::Json, &broken).unwrap()[0].spans[0].name, "a\u{fffd}");
 }
+
+#[test]
+fn of_a_key_written_twice_the_last_counts() {
+    for many in [0, 100] {
+        let filler: String = (0..many).map(|n| format!("\"k{n}\":\"x\",")).collect();
+        let body = format!("[[{{\"trace_id\":1,\"meta\":{{\"a\":\"1\",{filler}\"b\":\"2\",\"a\":\"3\"}}}}]]");
+        let traces = read(Format::Json, body.as_bytes()).unwrap();
+        let meta = &traces[0].spans[0].meta;
+        assert_eq!(meta.len(), many + 2);
+        let found: Vec<_> =
+            meta.iter().filter(|(key, _)| key == "a").map(|(_, value)| value.as_ref()).collect();
+        assert_eq!(found, ["3"]);
+    }
+}
