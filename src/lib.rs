@@ -20,3 +20,4 @@ pub mod intake;
 pub mod metrics;
 pub mod statsd;
 pub mod telemetry;
+pub mod traces;

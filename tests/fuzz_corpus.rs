@@ -1,15 +1,26 @@
-//! The body of the fuzz target for packets, run over its committed corpus and some thousand mutations of
-//! it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs` does the
-//! same for configurations.
+//! The bodies of the fuzz targets for what clients send, each run over its committed corpus and some thousand
+//! mutations of it: the same ones every time, so that a failure here can be had again. `tests/config_fuzz.rs`
+//! does the same for configurations.
 
+#[path = "fuzz_bodies/datadog.rs"]
+mod datadog;
+#[path = "fuzz_bodies/otlp.rs"]
+mod otlp;
+#[path = "fuzz_bodies/otlp_json.rs"]
+mod otlp_json;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
+#[path = "fuzz_bodies/zipkin.rs"]
+mod zipkin;
 
 use std::io;
 use std::path::Path;
 
 /// Mutations of each file.
 const MUTATIONS: usize = 200;
+/// What mutations of spans insert.
+const ZIPKIN_PIECES: &[&[u8]] =
+    &[b"\"", b"{", b"}", b"[", b"]", b",", b":", b"null", b"1e9", b"\\u0000", b"\xff", b"\x0a\x00", b"\x80"];
 /// What mutations of packets insert.
 const STATSD_PIECES: &[&[u8]] = &[
     b":",
@@ -40,6 +51,74 @@ const STATSD_PIECES: &[&[u8]] = &[
     b"9999999999999999999999",
     b"1e309",
     b"nan",
+];
+
+/// What mutations of OTLP JSON insert.
+const OTLP_JSON_PIECES: &[&[u8]] = &[
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"null",
+    b"true",
+    b"-1",
+    b"1e309",
+    b"18446744073709551616",
+    b"\"NaN\"",
+    b"\\ud800",
+    b"\xff",
+    b"\"arrayValue\":{\"values\":[",
+    b"\"kvlistValue\":{",
+    b"\"stringValue\":",
+    b"\"spans\":[{}]",
+    b"\"resourceSpans\":[",
+    b"\"trace_id\":\"\"",
+];
+
+/// What mutations of OTLP requests insert: keys with wrong lengths, long numbers, ids.
+const OTLP_PIECES: &[&[u8]] = &[
+    b"\x0a\x00",
+    b"\x0a\x02",
+    b"\x12\x02\x12\x00",
+    b"\x0a\x10",
+    b"\x12\x08",
+    b"\x4a\x04\x0a\x00\x12\x00",
+    b"\x2a\x02\x0a\x00",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80",
+    b"\x00",
+    b"\xff",
+    b"\x0b",
+    b"\x1f\x8b\x08\x00",
+    b"\x28\xb5\x2f\xfd",
+];
+
+/// What mutations of Datadog's bodies insert.
+const DATADOG_PIECES: &[&[u8]] = &[
+    b"\xc0",
+    b"\xc2",
+    b"\xff",
+    b"\x90",
+    b"\x91",
+    b"\x93",
+    b"\x80",
+    b"\x81",
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\x00\x00\x00\x01",
+    b"\xdb\x00\x01\x00\x00",
+    b"\xc4\x01\xff",
+    b"\xc7\x00",
+    b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+    b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"\xa2\xff\xfe",
+    b"\xa4meta",
+    b"\xa5spans",
+    b"\xa8trace_id",
 ];
 
 /// SplitMix64.
@@ -101,6 +180,37 @@ fn over_corpus(name: &str, pieces: &[&[u8]], run: fn(&[u8])) -> io::Result<usize
 #[test]
 fn statsd_holds_over_its_corpus() -> io::Result<()> {
     assert!(over_corpus("statsd", STATSD_PIECES, statsd::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn otlp_json_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("otlp_json", OTLP_JSON_PIECES, otlp_json::run)? >= 8);
+    Ok(())
+}
+
+#[test]
+fn otlp_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
+    Ok(())
+}
+
+#[test]
+fn zipkin_holds_over_its_corpus() -> io::Result<()> {
+    assert!(over_corpus("zipkin", ZIPKIN_PIECES, zipkin::run)? >= 6);
+    Ok(())
+}
+
+#[test]
+fn datadog_holds_over_its_corpora() -> io::Result<()> {
+    for (name, run) in [
+        ("datadog_v04", datadog::v04 as fn(&[u8])),
+        ("datadog_v05", datadog::v05),
+        ("datadog_v07", datadog::v07),
+        ("datadog_v1", datadog::v1),
+    ] {
+        assert!(over_corpus(name, DATADOG_PIECES, run)? >= 3, "{name}");
+    }
     Ok(())
 }
 

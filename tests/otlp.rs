@@ -5,49 +5,10 @@
 
 mod harness;
 
-use harness::lines::Lines;
-use harness::tool::{python, run, send_corpus, start, system};
-use harness::{Process, Setup, wait_for};
+use harness::receiver::Receiver;
+use harness::tool::{run, send_corpus, system};
+use harness::{Setup, wait_for};
 use serde_json::Value;
-
-/// `tests/clients/otlp_receiver.py`, listening.
-struct Receiver {
-    grpc: u16,
-    http: u16,
-    lines: Lines,
-    _process: Process,
-}
-
-impl Receiver {
-    fn start() -> Self {
-        let (grpc, http) = (harness::port::free(), harness::port::free());
-        let (process, lines) = start(python("otlp_receiver.py").args([grpc.to_string(), http.to_string()]));
-        wait_for("the receiver to listen", || lines.text().contains("listening").then_some(()));
-        Receiver { grpc, http, lines, _process: process }
-    }
-
-    /// The newest report of a transport.
-    fn heard(&self, transport: &str) -> Option<Value> {
-        let parsed = |line: &String| serde_json::from_str::<Value>(line).ok();
-        self.lines.all().iter().rev().filter_map(parsed).find(|report| report["transport"] == transport)
-    }
-
-    /// The newest report of a transport for which `enough` holds.
-    fn wait(&self, transport: &str, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
-        wait_for(what, || self.heard(transport).filter(|report| enough(report)))
-    }
-
-    fn toml(&self, temporality: &str) -> String {
-        let backend = |name: &str, port: u16, rest: &str| {
-            format!(
-                "[backends.{name}]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{port}\"\n\
-                 protocol = \"{name}\"\ntemporality = \"{temporality}\"\n{rest}\n"
-            )
-        };
-        backend("grpc", self.grpc, "compression = \"none\"")
-            + &backend("http", self.http, "compression = \"gzip\"")
-    }
-}
 
 fn sums_arrive(temporality: &str) {
     let receiver = Receiver::start();

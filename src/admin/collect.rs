@@ -4,9 +4,11 @@
 
 use super::counts::ListenerCounts;
 use super::kernel_drops::SocketFacts;
+use crate::intake::http::{Reason, Watch};
 use crate::metrics::tally::Tally;
 use crate::statsd::{Reject, Remark};
 use crate::telemetry::{self, Metric};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A listener as the admin part sees it.
@@ -44,6 +46,30 @@ pub fn listeners(sources: &[ListenerSource]) {
     }
 }
 
+/// Copies the counters of the span intakes, summed by protocol. Refusals are counted where they happen; here
+/// they begin with 0.
+pub fn intakes(watches: &[Watch]) {
+    let mut protocols: BTreeMap<&'static str, (u64, u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    for watch in watches {
+        let (connections, bytes, statuses) = protocols.entry(watch.protocol()).or_default();
+        *connections += watch.connections();
+        *bytes += watch.body_bytes();
+        for (status, count) in watch.statuses() {
+            *statuses.entry(status).or_default() += count;
+        }
+    }
+    for (protocol, (connections, bytes, statuses)) in protocols {
+        telemetry::gauge(Metric::IntakeConnections, &[protocol], connections as f64);
+        telemetry::total(Metric::IntakeBodyBytes, &[protocol], bytes);
+        for (status, count) in statuses {
+            telemetry::total(Metric::IntakeRequests, &[protocol, &status], count);
+        }
+        for reason in Reason::ALL {
+            telemetry::add(Metric::IntakeRefused, &[protocol, reason.as_str()], 0);
+        }
+    }
+}
+
 pub(super) fn rejected(tallies: &[Arc<Tally>], reason: Reject) -> u64 {
     tallies.iter().map(|tally| tally.rejected(reason)).sum()
 }
@@ -65,7 +91,8 @@ mod tests {
         tallies[1].packets.add(4);
         tallies[1].reject(Reject::BadValue, b"a:x|c", 1);
         tallies[0].remark(Remark::EmptyTag);
-        let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: None };
+        let buffer =
+            ReceiveBuffer { asked: 0, written: crate::config::Written::Nowhere, bytes: 212_992, limit: None };
         let socket = SocketFacts { buffer: Some(buffer), largest_burst: None };
         let address = "udp://[::1]:8125".into();
         let source = ListenerSource { address, kind: "udp", tallies, failed: 0, socket };

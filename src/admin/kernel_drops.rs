@@ -81,7 +81,7 @@ struct Cap {
 fn cap(buffer: &ReceiveBuffer) -> Cap {
     if buffer.is_short() {
         let sentence = format!(
-            "the configuration asks for {}, more than net.core.rmem_max allows ({})",
+            "statsd.receive_buffer is {}, more than net.core.rmem_max allows ({})",
             buffer.asked,
             buffer.bytes / 2
         );
@@ -102,13 +102,17 @@ fn cap(buffer: &ReceiveBuffer) -> Cap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Written;
 
     fn counts(packets: u64, bytes: u64, kernel_dropped: u64) -> ListenerCounts {
         ListenerCounts { packets, bytes, kernel_dropped, ..ListenerCounts::default() }
     }
 
     fn facts(asked: usize, bytes: usize, limit: Option<usize>, largest_burst: Option<u64>) -> SocketFacts {
-        SocketFacts { buffer: Some(ReceiveBuffer { asked, bytes, limit }), largest_burst }
+        SocketFacts {
+            buffer: Some(ReceiveBuffer { asked, written: Written::Shared, bytes, limit }),
+            largest_burst,
+        }
     }
 
     fn explained(facts: SocketFacts) -> String {
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_limit_below_what_was_asked_is_named() {
-        insta::assert_snapshot!(explained(facts(8_388_608, 425_984, Some(212_992), None)), @"udp://127.0.0.1:8125 lost 100 datagrams because its receive buffer of 425984 bytes was full: it holds about 184 datagrams of the size that comes; the configuration asks for 8388608, more than net.core.rmem_max allows (212992). To change: `sysctl -w net.core.rmem_max=8388608`");
+        insta::assert_snapshot!(explained(facts(8_388_608, 425_984, Some(212_992), None)), @"udp://127.0.0.1:8125 lost 100 datagrams because its receive buffer of 425984 bytes was full: it holds about 184 datagrams of the size that comes; statsd.receive_buffer is 8388608, more than net.core.rmem_max allows (212992). To change: `sysctl -w net.core.rmem_max=8388608`");
     }
 
     #[test]

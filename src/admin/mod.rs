@@ -8,6 +8,7 @@ pub mod collect;
 mod connection;
 pub mod counts;
 pub mod http;
+pub mod intakes;
 pub mod kernel_drops;
 pub mod logging;
 pub mod readiness;

@@ -1,8 +1,9 @@
 //! Whether the agent is ready, as one small value that all who must say so share.
 
 use serde::Serialize;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Where the agent stands between start and end. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,12 +32,26 @@ impl Phase {
 }
 
 /// The shared value; clones are the same value.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicU8>);
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    phase: AtomicU8,
+    healthy: OnceLock<Healthy>,
+}
+
+/// Whether every listener's thread still receives. Asked on the path of a probe: it must not block.
+type Healthy = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Readiness {
+    /// Looks at the listeners as well, so that a probe learns of a fault at once.
     pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
+        if self.0.healthy.get().is_some_and(|healthy| !healthy()) {
+            // Only a restart mends that.
+            self.forward(Phase::Failed);
+        }
+        match self.0.phase.load(Ordering::Acquire) {
             0 => Phase::Starting,
             1 => Phase::Ready,
             2 => Phase::Failed,
@@ -44,24 +59,36 @@ impl Readiness {
         }
     }
 
-    /// All listeners are bound. Says nothing when draining has begun.
-    pub fn ready(&self) {
-        self.0.fetch_max(Phase::Ready as u8, Ordering::AcqRel);
+    /// What tells whether every listener's thread still receives; the first one given stays. It must not block.
+    pub fn watch(&self, healthy: impl Fn() -> bool + Send + Sync + 'static) {
+        // Set once, at the start.
+        let _ = self.0.healthy.set(Box::new(healthy));
     }
 
-    /// A listener's thread ended by a fault; only a restart mends that.
-    pub fn fail(&self) {
-        self.0.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
+    /// All listeners are bound. Says nothing when draining has begun.
+    pub fn ready(&self) {
+        self.forward(Phase::Ready);
     }
 
     pub fn drain(&self) {
-        self.0.fetch_max(Phase::Draining as u8, Ordering::AcqRel);
+        self.forward(Phase::Draining);
+    }
+
+    fn forward(&self, phase: Phase) {
+        self.0.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Readiness").field(&self.phase()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn it_only_moves_forward() {
@@ -73,5 +100,21 @@ mod tests {
         readiness.drain();
         readiness.ready();
         assert_eq!(seen.phase(), Phase::Draining);
+    }
+
+    #[test]
+    fn a_listener_that_failed_shows_when_asked_and_for_good() {
+        let readiness = Readiness::default();
+        let healthy = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&healthy);
+        readiness.watch(move || asked.load(Ordering::Acquire));
+        readiness.ready();
+        assert_eq!(readiness.phase(), Phase::Ready);
+        healthy.store(false, Ordering::Release);
+        assert_eq!(readiness.phase(), Phase::Failed);
+        healthy.store(true, Ordering::Release);
+        assert_eq!(readiness.phase(), Phase::Failed);
+        readiness.drain();
+        assert_eq!(readiness.phase(), Phase::Draining);
     }
 }

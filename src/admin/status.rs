@@ -5,17 +5,21 @@
 
 use super::collect::{ListenerSource, rejected, remarked};
 use super::counts::ListenerCounts;
+use super::intakes::IntakeStatus;
 use super::kernel_drops::{self, KernelDrops};
 use super::readiness::Phase;
 use super::threads;
 use crate::statsd::{Reject, Remark};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where the parts of the status come from: the agent, which knows them all.
 pub trait StatusSource: Send + Sync + 'static {
     fn phase(&self) -> Phase;
     fn listeners(&self) -> Vec<ListenerSource>;
+    /// What listens for spans.
+    fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus>;
     fn contexts(&self) -> ContextStatus;
     /// The rules with what each matched.
     fn rules(&self) -> Value;
@@ -23,6 +27,7 @@ pub trait StatusSource: Send + Sync + 'static {
     fn page(&self) -> Value;
     fn backends(&self) -> Vec<BackendReport>;
     fn scrapes(&self) -> ScrapeStatus;
+    fn spans(&self) -> SpanStatus;
 }
 
 /// The document.
@@ -36,8 +41,10 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<&'static str>,
     pub listeners: Vec<ListenerStatus>,
+    pub intakes: Vec<IntakeStatus>,
     pub contexts: ContextStatus,
     pub scrapes: ScrapeStatus,
+    pub spans: SpanStatus,
     pub backends: Vec<BackendReport>,
     pub rules: Value,
     pub page: Value,
@@ -98,7 +105,8 @@ pub struct ContextStatus {
     pub limit_per_name: u64,
     pub forms: u64,
     pub evicted: u64,
-    /// Names whose newest contexts fold into an overflow series, those with the most messages first.
+    /// Names whose newest contexts folded into an overflow series since the start, those with the most messages
+    /// first.
     pub overflow: Vec<OverflowStatus>,
     /// Messages that went into overflow series of names that are not listed.
     pub overflow_others: u64,
@@ -137,6 +145,44 @@ pub struct ScrapeStatus {
     pub messages_unfetched: u64,
 }
 
+/// Spans before the backends: what came, what was refused, what waits to be batched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SpanStatus {
+    /// Spans taken, by protocol.
+    pub received: BTreeMap<&'static str, u64>,
+    /// Only what occurred.
+    pub refused: Vec<RefusedStatus>,
+    /// Spans in the batch that is being gathered, and their bytes.
+    pub pending: u64,
+    pub pending_bytes: usize,
+    pub budget_held_bytes: usize,
+    pub budget_limit_bytes: usize,
+    /// Taken, and dropped because no configured backend carries spans.
+    pub dropped_no_backend: u64,
+    /// What to do about spans that no backend carries; absent while there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+    pub client_stats: ClientStatsStatus,
+}
+
+/// Sound spans that were not taken; the client was told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RefusedStatus {
+    pub protocol: &'static str,
+    pub reason: &'static str,
+    pub count: u64,
+}
+
+/// Payloads of statistics that Datadog clients computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ClientStatsStatus {
+    pub received: u64,
+    /// For want of room in the queues.
+    pub refused: u64,
+    /// Taken, and dropped because no configured backend carries them.
+    pub not_carried: u64,
+}
+
 /// One push backend.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BackendReport {
@@ -144,7 +190,7 @@ pub struct BackendReport {
     pub state: BackendState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// Points or records lost, for all reasons together.
+    /// Points, records, spans or client payloads lost, for all reasons together.
     pub dropped: u64,
     /// All that the delivery machine knows.
     pub detail: Value,
@@ -184,8 +230,10 @@ impl Status {
             phase,
             not_ready: phase.why_not_ready(),
             listeners: source.listeners().iter().map(|l| ListenerStatus::read(l, now_ns)).collect(),
+            intakes: source.intakes(now_ns),
             contexts: source.contexts(),
             scrapes: source.scrapes(),
+            spans: source.spans(),
             backends: source.backends(),
             rules: source.rules(),
             page: source.page(),
@@ -238,6 +286,7 @@ impl ListenerStatus {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::intakes::{Refusal, StatusCount};
     use super::super::kernel_drops::SocketFacts;
     use super::*;
     use crate::intake::statsd::ReceiveBuffer;
@@ -266,7 +315,12 @@ pub(super) mod tests {
             tally.reject(Reject::BadType, b"a:1|\xff", 2_000_000_000);
             tally.reject(Reject::BadType, b"a:1|q", 2_000_000_001);
             tally.remark(Remark::EmptyTag);
-            let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: Some(4_194_304) };
+            let buffer = ReceiveBuffer {
+                asked: 0,
+                written: crate::config::Written::Nowhere,
+                bytes: 212_992,
+                limit: Some(4_194_304),
+            };
             let socket = SocketFacts { buffer: Some(buffer), largest_burst: Some(40) };
             vec![ListenerSource {
                 address: "udp://127.0.0.1:8125".into(),
@@ -274,6 +328,23 @@ pub(super) mod tests {
                 tallies: vec![tally],
                 failed: 0,
                 socket,
+            }]
+        }
+
+        fn intakes(&self, _: u64) -> Vec<IntakeStatus> {
+            vec![IntakeStatus {
+                address: "tcp://127.0.0.1:4318".into(),
+                protocol: "otlp",
+                connections: 1,
+                requests: 1,
+                statuses: vec![StatusCount { status: "400".into(), count: 1 }],
+                body_bytes: 10,
+                refused: vec![Refusal {
+                    reason: "malformed",
+                    count: 1,
+                    last: "a string is not UTF-8".into(),
+                    last_seconds_ago: 1.0,
+                }],
             }]
         }
 
@@ -311,6 +382,17 @@ pub(super) mod tests {
 
         fn scrapes(&self) -> ScrapeStatus {
             ScrapeStatus { pages: 2, last_seconds_ago: Some(1.5), messages_unfetched: 4 }
+        }
+
+        fn spans(&self) -> SpanStatus {
+            SpanStatus {
+                received: [("otlp", 7), ("datadog", 0)].into(),
+                refused: vec![RefusedStatus { protocol: "otlp", reason: "queue_full", count: 3 }],
+                pending: 2,
+                dropped_no_backend: 1,
+                remedy: Some("configure one"),
+                ..SpanStatus::default()
+            }
         }
     }
 

@@ -138,6 +138,8 @@ async fn readiness_follows_the_phase_and_liveness_does_not() {
     look("start").await;
     readiness.ready();
     look("bound").await;
+    readiness.watch(|| false);
+    look("thread lost").await;
     server.begin_drain();
     look("drain").await;
     insta::assert_snapshot!(seen.join("\n"), @r#"
@@ -145,6 +147,8 @@ async fn readiness_follows_the_phase_and_liveness_does_not() {
     start: /ready 503 not ready: starting: not all listeners are bound yet
     bound: /live 200 live
     bound: /ready 200 ready
+    thread lost: /live 200 live
+    thread lost: /ready 503 not ready: a listener receives nothing any more: see /status and the log
     drain: /live 200 live
     drain: /ready 503 not ready: draining: the agent was told to end and takes what still comes
     "#);

@@ -4,8 +4,11 @@
 //! the first byte is read: ports and files are bound early and served late. Nothing is aggregated,
 //! queued or formatted here.
 
+mod intakes;
 mod notes;
 mod page;
+mod proxy;
+mod spans;
 mod stop;
 mod trim;
 mod view;
@@ -15,7 +18,8 @@ use crate::admin::{self, State, logging};
 use crate::backend::prometheus::Exposition;
 use crate::config::Config;
 use crate::deliver::Queue;
-use crate::intake::statsd::{self as intake, Bound, Running};
+use crate::intake::http;
+use crate::intake::statsd::{self as intake, Bound, Running, Watch};
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
 use crate::metrics::{Aggregator, Pushing};
@@ -24,6 +28,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
 use crate::{backend, clock};
+use spans::Spans;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +58,8 @@ pub enum StartError {
     Http(#[from] admin::BindError),
     #[error(transparent)]
     Statsd(#[from] intake::BindError),
+    #[error(transparent)]
+    Intake(#[from] http::BindError),
     #[error("the backend `{name}` cannot start: {source}")]
     Backend { name: String, source: backend::StartError },
     #[error("the system refused what the agent needs: {0}")]
@@ -88,7 +95,11 @@ pub(crate) struct Agent {
     aggregator: Aggregator,
     queues: Vec<Queue>,
     notes: JoinHandle<()>,
+    /// What the intakes of spans share, and the task that sends their batches on by age.
+    spans: Spans,
+    batches: JoinHandle<()>,
     listeners: Vec<Running>,
+    intakes: intakes::Intakes,
     windows: JoinHandle<()>,
     summary: JoinHandle<()>,
     view: Arc<View>,
@@ -102,8 +113,9 @@ impl Agent {
         let exporter = logging::start(&config, runtime.handle())?;
         let recorder = Recorder::install()?;
         let rules = Rules::compile(&config.rules, &config.metrics)?;
-        let http = admin::bind(&config.http)?;
+        let server = admin::bind(&config.http)?;
         let bound = config.statsd.listeners.iter().map(intake::bind).collect::<Result<Vec<_>, _>>()?;
+        let intakes = intakes::bind(&config)?;
 
         let queues = start_backends(&config)?;
         let (note_sender, note_receiver) = mpsc::channel(NOTES);
@@ -117,13 +129,19 @@ impl Agent {
             stopped.clone(),
         ));
 
+        let spans = Spans::new(&config, &queues);
+        let batches = tokio::spawn(spans.batcher.clone().run(stopped.clone()));
+
         let view = Arc::new(View::new(
             aggregator.clone(),
             queues.clone(),
+            spans.clone(),
             Exposition::new(Arc::new(page::Series(aggregator.clone())), &config.resource),
             recorder,
         ));
         let mut listeners = Vec::new();
+        let proxied = if config.datadog.listen.is_empty() { None } else { Some(proxy::bind(&config)?) };
+        let (proxy, statsd) = proxied.unzip();
         for (bound, listener) in bound.into_iter().zip(&config.statsd.listeners) {
             let dialect = Dialect {
                 influx: config.statsd.influx_tags,
@@ -133,17 +151,24 @@ impl Agent {
             };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
+        if let Some(bound) = proxy {
+            let dialect = Dialect { influx: false, librato: false, signalfx: false, gauge_deltas: false };
+            listeners.push(serve(bound, dialect, &aggregator, &view)?);
+        }
+        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher, statsd)?;
+        view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
             config.metrics.flush_interval,
             queues.clone(),
-            Arc::clone(&view),
             stopped.clone(),
         ));
         let summary =
             tokio::spawn(view::summaries(Arc::clone(&view), config.telemetry.summary_interval, stopped));
-        let server = http.serve(state(&view))?;
+        let server = server.serve(state(&view))?;
         trim::give_back_file_pages();
+        let watches: Vec<_> = listeners.iter().map(Running::watch).collect();
+        view.readiness.watch(move || watches.iter().all(Watch::healthy));
         view.readiness.ready();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -157,7 +182,10 @@ impl Agent {
             aggregator,
             queues,
             notes,
+            spans,
+            batches,
             listeners,
+            intakes,
             windows,
             summary,
             view,

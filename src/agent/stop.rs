@@ -49,7 +49,10 @@ async fn drain(agent: Agent) {
         aggregator,
         queues,
         notes,
+        spans,
+        batches,
         listeners,
+        intakes,
         windows,
         summary,
         view,
@@ -58,18 +61,22 @@ async fn drain(agent: Agent) {
         ..
     } = agent;
     server.begin_drain();
-    until_quiet(|| view.packets(), config.shutdown.quiet, config.shutdown.drain).await;
+    until_quiet(|| view.packets() + view.requests(), config.shutdown.quiet, config.shutdown.drain).await;
 
     // Close the intake: threads read what the kernel still holds and hand over.
+    // The requests first: some carry StatsD lines.
+    let deadline = Instant::now() + config.shutdown.deadline;
+    intakes.shutdown(deadline.min(Instant::now() + config.intake.request_timeout)).await;
     aggregator.stop_intake();
     let joined = tokio::task::spawn_blocking(|| listeners.into_iter().for_each(Running::join));
-    let deadline = Instant::now() + config.shutdown.deadline;
     if tokio::time::timeout_at(deadline, joined).await.is_err() {
         tracing::error!("an intake thread did not end; what it holds is lost");
     }
 
-    // One more window, the last notes, and then the queues.
+    // The last batch, one more window, the last notes, and then the queues.
     stopping.send_replace(true);
+    ended("batches", batches).await;
+    spans.batcher.close();
     ended("windows", windows).await;
     ended("summary", summary).await;
     ended("notes", notes).await;
@@ -90,7 +97,7 @@ async fn drain(agent: Agent) {
     }
 }
 
-/// Waits until `quiet` passes without a packet, at most `longest`.
+/// Waits until `quiet` passes without a packet or a request, at most `longest`.
 async fn until_quiet(packets: impl Fn() -> u64, quiet: Duration, longest: Duration) {
     let begin = Instant::now();
     let (mut last, mut since) = (packets(), begin);
@@ -117,13 +124,15 @@ fn farewell(view: &super::view::View, queues: &[Queue]) {
         delivered += ledger.sent;
         lost += ledger.dropped_total();
     }
-    let intake = view.intake_losses();
+    let before = view.intake_losses() + view.spans.dropped();
     tracing::info!(
         received = view.messages(),
+        spans = view.spans.received(),
         delivered,
-        lost = lost + intake,
+        lost = lost + before,
         unfetched = view.unfetched(),
-        "ended: messages received, points delivered to backends, lost anywhere, and messages no scrape has fetched"
+        "ended: messages and spans received, points and spans delivered to backends, lost anywhere, and messages \
+         no scrape has fetched"
     );
 }
 

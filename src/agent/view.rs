@@ -1,16 +1,20 @@
 //! The running agent as others look at it: `/status`, its own metrics, the summary in the log.
 
 use super::page::Series;
+use super::spans::Spans;
 use crate::admin::collect::{self, ListenerSource};
+use crate::admin::intakes::IntakeStatus;
 use crate::admin::kernel_drops::SocketFacts;
 use crate::admin::status::{
-    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, Status, StatusSource,
+    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, SpanStatus, Status,
+    StatusSource,
 };
 use crate::admin::{Phase, Readiness, summary};
 use crate::backend::prometheus::Exposition;
 use crate::clock;
 use crate::config::ListenAddress;
 use crate::deliver::Queue;
+use crate::intake::http;
 use crate::intake::statsd::{State as WorkerState, Watch};
 use crate::metrics::Aggregator;
 use crate::metrics::status::Folded;
@@ -28,8 +32,10 @@ pub(super) struct View {
     pub(super) aggregator: Aggregator,
     pub(super) exposition: Arc<Exposition<Series>>,
     pub(super) recorder: Recorder,
+    pub(super) spans: Spans,
     queues: Vec<Queue>,
     listeners: Mutex<Vec<Listener>>,
+    intakes: Mutex<Vec<http::Watch>>,
     started_ns: u64,
     pages: AtomicU64,
     last_page_ns: AtomicU64,
@@ -48,6 +54,7 @@ impl View {
     pub(super) fn new(
         aggregator: Aggregator,
         queues: Vec<Queue>,
+        spans: Spans,
         exposition: Arc<Exposition<Series>>,
         recorder: Recorder,
     ) -> View {
@@ -56,8 +63,10 @@ impl View {
             aggregator,
             exposition,
             recorder,
+            spans,
             queues,
             listeners: Mutex::default(),
+            intakes: Mutex::default(),
             started_ns: clock::now_ns(),
             pages: AtomicU64::new(0),
             last_page_ns: AtomicU64::new(0),
@@ -70,11 +79,13 @@ impl View {
         self.listeners.lock().push(Listener { watch, tallies });
     }
 
-    /// Whether every listener receives.
-    pub(super) fn check_listeners(&self) {
-        if !self.listeners.lock().iter().all(|listener| listener.watch.healthy()) {
-            self.readiness.fail();
-        }
+    pub(super) fn add_intakes(&self, watches: Vec<http::Watch>) {
+        self.intakes.lock().extend(watches);
+    }
+
+    /// Requests answered by the span intakes.
+    pub(super) fn requests(&self) -> u64 {
+        self.intakes.lock().iter().map(http::Watch::requests).sum()
     }
 
     /// Metric lines taken by all listeners.
@@ -129,6 +140,7 @@ impl View {
     /// Copies what is counted elsewhere into pillion's own metrics.
     pub(super) fn collect(&self) {
         collect::listeners(&self.listeners());
+        collect::intakes(&self.intakes.lock());
         let contexts = self.aggregator.counts();
         telemetry::gauge(Metric::Contexts, &[], contexts.held as f64);
         telemetry::gauge(Metric::ContextLimit, &[], contexts.limit as f64);
@@ -137,6 +149,7 @@ impl View {
         telemetry::total(Metric::ContextsCreated, &[], contexts.created);
         telemetry::total(Metric::ContextsEvicted, &["room"], contexts.evicted);
         telemetry::total(Metric::ContextsEvicted, &["expired"], contexts.expired);
+        self.spans.collect();
         telemetry::process::collect(Duration::from_nanos(self.started_ns));
     }
 
@@ -152,6 +165,10 @@ impl StatusSource for View {
 
     fn listeners(&self) -> Vec<ListenerSource> {
         self.listeners.lock().iter().map(source).collect()
+    }
+
+    fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus> {
+        self.intakes.lock().iter().map(|watch| IntakeStatus::read(watch, now_ns)).collect()
     }
 
     fn contexts(&self) -> ContextStatus {
@@ -194,6 +211,10 @@ impl StatusSource for View {
             last_seconds_ago: (last_ns > 0).then(|| clock::now_ns().saturating_sub(last_ns) as f64 / 1e9),
             messages_unfetched: self.unfetched(),
         }
+    }
+
+    fn spans(&self) -> SpanStatus {
+        self.spans.status()
     }
 }
 

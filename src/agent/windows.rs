@@ -1,7 +1,6 @@
 //! The clock of aggregation: closes windows at multiples of the flush interval and hands the snapshots
 //! to every backend's queue.
 
-use super::view::View;
 use crate::clock;
 use crate::deliver::{Item, Queue};
 use crate::metrics::Aggregator;
@@ -17,7 +16,6 @@ pub(super) async fn run(
     aggregator: Aggregator,
     interval: Duration,
     queues: Vec<Queue>,
-    view: Arc<View>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let interval_ns = interval.as_nanos() as u64;
@@ -38,7 +36,6 @@ pub(super) async fn run(
         let missed = (now_ns - end_ns) / interval_ns;
         telemetry::add(Metric::FlushesSkipped, &[], missed);
         close(&aggregator, end_ns + missed * interval_ns, &queues).await;
-        view.check_listeners();
         end_ns = next_end(clock::now_ns(), interval_ns);
     }
 }

@@ -4,9 +4,13 @@
 //! [`crate::deliver::Backend`]; it never queues, retries or sleeps. Here stands the one list of them, and
 //! how each is started from its configuration.
 
+mod compress;
+mod datadog;
 mod file;
+mod http;
 mod otlp;
 pub mod prometheus;
+mod zipkin;
 
 use crate::config::{self, BackendKind, Temporality};
 use crate::deliver::{self, PolicyError, Queue, Signal, Target};
@@ -22,7 +26,8 @@ pub struct Descriptor {
 }
 
 /// Every push backend.
-pub static BACKENDS: &[&Descriptor] = &[&otlp::DESCRIPTOR, &file::DESCRIPTOR];
+pub static BACKENDS: &[&Descriptor] =
+    &[&otlp::DESCRIPTOR, &file::DESCRIPTOR, &zipkin::DESCRIPTOR, &datadog::DESCRIPTOR];
 
 /// Why a backend could not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,8 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
     match kind {
         BackendKind::Otlp(_) => &otlp::DESCRIPTOR,
         BackendKind::File(_) => &file::DESCRIPTOR,
+        BackendKind::Zipkin(_) => &zipkin::DESCRIPTOR,
+        BackendKind::Datadog(_) => &datadog::DESCRIPTOR,
     }
 }
 
@@ -54,7 +61,7 @@ pub fn descriptor(kind: &BackendKind) -> &'static Descriptor {
 pub fn wants_totals(kind: &BackendKind) -> bool {
     match kind {
         BackendKind::Otlp(options) => options.temporality == Temporality::Cumulative,
-        BackendKind::File(_) => false,
+        BackendKind::File(_) | BackendKind::Zipkin(_) | BackendKind::Datadog(_) => false,
     }
 }
 
@@ -72,6 +79,16 @@ pub fn start(name: &str, backend: &config::Backend, version: &'static str) -> Re
         BackendKind::File(options) => deliver::start(
             target(options.path.display().to_string()),
             file::Lines::new(options, version)?,
+            &backend.delivery,
+        )?,
+        BackendKind::Zipkin(options) => deliver::start(
+            target(options.endpoint.clone()),
+            zipkin::Zipkin::new(options, version)?,
+            &backend.delivery,
+        )?,
+        BackendKind::Datadog(options) => deliver::start(
+            target(datadog::endpoint(options)),
+            datadog::Datadog::new(options, version)?,
             &backend.delivery,
         )?,
     };

@@ -1,11 +1,18 @@
 //! One conformance test over every push backend, and the samples that backends are tested with.
 
 use super::*;
-use crate::config::{Compression, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret};
+use crate::config::{
+    Compression, Datadog, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret, Zipkin,
+};
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
+use crate::traces::SpanBatch;
+use crate::traces::chunk::tests::chunk;
+use crate::traces::json::read_request;
+use crate::traces::{Budget, Chunk};
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +105,18 @@ pub(super) fn checkout() -> Vec<Note> {
     vec![Note::Event(event), Note::Check(check)]
 }
 
+/// Two spans of one service, in two chunks.
+pub(super) fn spans() -> Vec<Chunk> {
+    let of = |id: &str| {
+        format!(
+            r#"{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"{id}","name":"pay"}}]}}]}}"#
+        )
+    };
+    let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
+    read_request(request.as_bytes(), &Budget::new(1 << 20)).unwrap()
+}
+
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
     Otlp {
         endpoint: endpoint.to_owned(),
@@ -108,17 +127,32 @@ pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
     }
 }
 
+/// Port 1 refuses.
+fn dead_end() -> String {
+    "http://127.0.0.1:1".to_owned()
+}
+
+pub(super) fn datadog(endpoint: &str) -> Datadog {
+    Datadog {
+        endpoint: Some(endpoint.to_owned()),
+        api_key: Secret("hunter2".into()),
+        hostname: Some("web-9".into()),
+        ..Datadog::default()
+    }
+}
+
 /// Configurations of one backend that can start anywhere, with the outcome for its data: whether it
 /// can be delivered here.
 fn configured(descriptor: &Descriptor, folder: &std::path::Path) -> Vec<(BackendKind, bool)> {
-    // Port 1 refuses.
-    let dead = |protocol| (BackendKind::Otlp(otlp("http://127.0.0.1:1", protocol)), false);
+    let dead = |protocol| (BackendKind::Otlp(otlp(&dead_end(), protocol)), false);
     match descriptor.name {
-        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http)],
+        "otlp" => vec![dead(OtlpProtocol::Grpc), dead(OtlpProtocol::Http), dead(OtlpProtocol::HttpJson)],
         "file" => vec![(
             BackendKind::File(File { path: folder.join("out.jsonl"), rotate_bytes: 0, rotate_keep: 0 }),
             true,
         )],
+        "zipkin" => vec![(BackendKind::Zipkin(Zipkin { endpoint: dead_end(), ..Zipkin::default() }), false)],
+        "datadog" => vec![(BackendKind::Datadog(datadog(&dead_end())), false)],
         name => panic!("no sample configuration of `{name}`"),
     }
 }
@@ -147,19 +181,25 @@ async fn conforms(descriptor: &Descriptor, backend: config::Backend, delivers: b
     let notes: Arc<[Note]> = checkout().into();
     let logs = notes.len() as u64;
     queue.offer(Item::Notes { notes, resource: Arc::clone(&snapshot.resource) });
+    // Each counted by its own unit: three spans in two chunks, one payload of statistics.
+    let (spans, stats) = (3, 1);
+    queue.offer(Item::Spans(SpanBatch::new(vec![chunk(&[1]), chunk(&[1, 1])])));
+    queue.offer(Item::ClientStats(Bytes::from_static(b"\x80")));
 
     let wait = if delivers { 60_000 } else { 50 };
     let lost = queue.close(Instant::now() + Duration::from_millis(wait)).await;
     let (ledger, status) = (queue.ledger(), queue.status());
     assert!(ledger.balanced() && ledger.waiting == 0 && ledger.in_flight == 0, "{ledger:?}");
-    assert_eq!(ledger.offered, metrics + logs);
-    let carried = |signal| descriptor.signals.contains(&signal);
-    let unsupported =
-        if carried(Signal::Metrics) { 0 } else { metrics } + if carried(Signal::Logs) { 0 } else { logs };
+    let all = metrics + logs + spans + stats;
+    assert_eq!(ledger.offered, all);
+    let units =
+        [(Signal::Metrics, metrics), (Signal::Logs, logs), (Signal::Traces, spans), (Signal::Stats, stats)];
+    let carried = units.iter().filter(|(signal, _)| descriptor.signals.contains(signal));
+    let carried = carried.map(|(_, n)| n).sum::<u64>();
     if delivers {
-        assert_eq!((ledger.sent, lost), (metrics + logs - unsupported, unsupported), "{status:?}");
+        assert_eq!((ledger.sent, lost), (carried, all - carried), "{status:?}");
     } else {
-        assert_eq!((ledger.sent, lost), (0, metrics + logs), "{status:?}");
+        assert_eq!((ledger.sent, lost), (0, all), "{status:?}");
     }
     assert_eq!((status.name.as_str(), status.kind), ("mine", descriptor.name));
     let shown = format!("{queue:?} {}", serde_json::to_string(&status).unwrap());

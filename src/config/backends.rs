@@ -1,8 +1,11 @@
-//! `[backends.NAME]`: where metrics, events and checks are pushed to.
+//! `[backends.NAME]`: where metrics, events, checks and spans are pushed to.
 //!
 //! A new type of backend is one section, one variant and one line in each `match` below.
 
-use super::format::{Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Span, YEAR_MS, choices};
+use super::format::{
+    Bytes, Count, Endpoint, FilePath, Format, Headers, OneOf, Optional, SecretText, Span, Text, YEAR_MS,
+    choices,
+};
 use super::load::{Load, join};
 use super::node::{Node, Raw, Table};
 use super::section::{Opt, Section, section};
@@ -22,6 +25,8 @@ pub struct Backend {
 pub enum BackendKind {
     Otlp(Otlp),
     File(File),
+    Zipkin(Zipkin),
+    Datadog(Datadog),
 }
 
 /// The types by name, as empty values of their kind.
@@ -29,20 +34,30 @@ pub enum BackendKind {
 pub(crate) enum TypeName {
     Otlp,
     File,
+    Zipkin,
+    Datadog,
 }
 
 choices! {
-    Types: TypeName { "otlp" => TypeName::Otlp, "file" => TypeName::File }
+    Types: TypeName {
+        "otlp" => TypeName::Otlp,
+        "file" => TypeName::File,
+        "zipkin" => TypeName::Zipkin,
+        "datadog" => TypeName::Datadog,
+    }
 }
 
 impl TypeName {
-    pub(crate) const ALL: [TypeName; 2] = [TypeName::Otlp, TypeName::File];
+    pub(crate) const ALL: [TypeName; 4] =
+        [TypeName::Otlp, TypeName::File, TypeName::Zipkin, TypeName::Datadog];
 
     /// As it stands behind `type`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             TypeName::Otlp => "otlp",
             TypeName::File => "file",
+            TypeName::Zipkin => "zipkin",
+            TypeName::Datadog => "datadog",
         }
     }
 
@@ -50,6 +65,8 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::ABOUT,
             TypeName::File => File::ABOUT,
+            TypeName::Zipkin => Zipkin::ABOUT,
+            TypeName::Datadog => Datadog::ABOUT,
         }
     }
 
@@ -58,6 +75,8 @@ impl TypeName {
         match self {
             TypeName::Otlp => Otlp::options(),
             TypeName::File => File::options(),
+            TypeName::Zipkin => Zipkin::options(),
+            TypeName::Datadog => Datadog::options(),
         }
     }
 }
@@ -68,7 +87,8 @@ const DAY_MS: u64 = 86_400_000;
 section! {
     /// What every backend has: a queue and patience.
     pub struct Delivery {
-        /// Most bytes of payloads that wait; when it is full the oldest are dropped and counted.
+        /// Most bytes that wait; when it is full, new metrics push out what is oldest, counted, and new spans are
+        /// refused, which their clients are told.
         queue_bytes "queue_bytes": usize as Bytes<usize, 1, { 16 << 30 }> = 16 << 20;
         /// Longest time for one request.
         timeout "timeout": Duration as Span<1, YEAR_MS> = Duration::from_secs(10);
@@ -83,7 +103,11 @@ section! {
 }
 
 choices! {
-    ProtocolName: OtlpProtocol { "grpc" => OtlpProtocol::Grpc, "http" => OtlpProtocol::Http }
+    ProtocolName: OtlpProtocol {
+        "grpc" => OtlpProtocol::Grpc,
+        "http" => OtlpProtocol::Http,
+        "http/json" => OtlpProtocol::HttpJson,
+    }
 }
 
 choices! {
@@ -94,21 +118,27 @@ choices! {
 }
 
 choices! {
-    CompressionName: Compression { "none" => Compression::None, "gzip" => Compression::Gzip }
+    CompressionName: Compression {
+        "none" => Compression::None,
+        "gzip" => Compression::Gzip,
+        "zstd" => Compression::Zstd,
+    }
 }
 
 section! {
-    /// OpenTelemetry metrics, and events and checks as logs, by OTLP.
+    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP.
     pub struct Otlp {
-        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics` and
-        /// `/v1/logs` are appended.
-        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://127.0.0.1:4318\"";
-        /// How to speak. When it is not written, port 4317 means gRPC.
+        /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
+        /// `/v1/logs` and `/v1/traces` are appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://collector:4318\"";
+        /// How to speak; over `"http"` in protobuf, which is smaller and cheaper than JSON. When it is not
+        /// written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
         /// Whether counters and histograms are sent as totals since the start or as changes since the last
         /// flush.
         temporality "temporality": Temporality as OneOf<TemporalityName> = Temporality::Cumulative;
-        /// Compression of the payload. It costs processor time and pays across a network.
+        /// Compression of the payload. It costs processor time and pays across a network: none is right beside
+        /// a collector, `zstd` (level 1; over gRPC 3) where the receiver takes it, else `gzip` (level 1).
         compression "compression": Compression as OneOf<CompressionName> = Compression::None;
         /// Sent with every request, such as `{ authorization = "Bearer …" }`; never shown. The variable
         /// takes `name=value,name=value`.
@@ -120,7 +150,9 @@ section! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtlpProtocol {
     Grpc,
+    /// Protobuf over HTTP.
     Http,
+    HttpJson,
 }
 
 /// What the points of counters and histograms cover.
@@ -135,6 +167,7 @@ pub enum Temporality {
 pub enum Compression {
     None,
     Gzip,
+    Zstd,
 }
 
 section! {
@@ -147,6 +180,37 @@ section! {
         /// How many old files stay. Their names hold the time (UTC) when they became old:
         /// `NAME-2026-01-31T08-05-09.250.EXTENSION`.
         rotate_keep "rotate_keep": usize as Count<0, 1_000> = 5;
+    }
+}
+
+section! {
+    /// Spans for Zipkin, by its HTTP API in JSON.
+    pub struct Zipkin {
+        /// The server, such as `http://HOST:9411`; `/api/v2/spans` is appended.
+        endpoint "endpoint": String as Endpoint = String::new(), required "\"http://zipkin:9411\"";
+        /// Compression of the payload. It costs processor time and pays across a network.
+        compression "compression": Compression as OneOf<CompressionName> = Compression::None;
+        /// Sent with every request; never shown. The variable takes `name=value,name=value`.
+        headers "headers": BTreeMap<String, Secret> as Headers = BTreeMap::new();
+    }
+}
+
+section! {
+    /// Spans for Datadog, and the statistics that its tracers computed themselves.
+    pub struct Datadog {
+        /// The Datadog site, such as `datadoghq.eu`; spans go to `https://trace.agent.SITE`.
+        site "site": String as Text = "datadoghq.com".to_owned();
+        /// Another address instead of the site's, such as that of a proxy; `/api/v0.2/traces` and
+        /// `/api/v0.2/stats` are appended.
+        endpoint "endpoint": Option<String> as Optional<Endpoint> = None, example "\"http://127.0.0.1:8080\"";
+        /// The API key of the organization; never shown.
+        api_key "api_key": Secret as SecretText = Secret::default(), required "\"…\"";
+        /// Compression of the spans. `zstd` costs a sixth of the processor time of `gzip`.
+        compression "compression": Compression as OneOf<CompressionName> = Compression::Zstd;
+        /// The environment of spans that name none.
+        env "env": String as Text = "none".to_owned();
+        /// The host of spans that name none. When it is not written, the name of this machine.
+        hostname "hostname": Option<String> as Optional<Text> = None, example "\"web-1\"";
     }
 }
 
@@ -233,6 +297,16 @@ fn backend(path: &str, table: &Table, load: &mut Load) -> Option<Backend> {
             load.section(&mut file, path, table);
             BackendKind::File(file)
         }
+        TypeName::Zipkin => {
+            let mut zipkin = Zipkin::default();
+            load.section(&mut zipkin, path, table);
+            BackendKind::Zipkin(zipkin)
+        }
+        TypeName::Datadog => {
+            let mut datadog = Datadog::default();
+            load.section(&mut datadog, path, table);
+            BackendKind::Datadog(datadog)
+        }
     };
     Some(Backend { delivery, kind })
 }
@@ -251,6 +325,8 @@ impl Backend {
         let (of_type, own) = match &self.kind {
             BackendKind::Otlp(otlp) => (TypeName::Otlp, otlp.values()),
             BackendKind::File(file) => (TypeName::File, file.values()),
+            BackendKind::Zipkin(zipkin) => (TypeName::Zipkin, zipkin.values()),
+            BackendKind::Datadog(datadog) => (TypeName::Datadog, datadog.values()),
         };
         let options = own.into_iter().chain(self.delivery.values());
         std::iter::once(("type", super::format::quote(of_type.word())))

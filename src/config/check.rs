@@ -1,7 +1,7 @@
 //! What no single option can know: options that contradict each other, listeners that collide,
 //! backends that would feed pillion with itself.
 
-use super::format::leads_to;
+use super::home::own_listener;
 use super::load::Load;
 use super::node::Place;
 use super::{Backend, BackendKind, Config, ListenAddress, OtlpProtocol};
@@ -60,6 +60,25 @@ fn listeners(config: &Config, load: &mut Load) {
         }
         taken.push((address, place));
     }
+    let spans = [
+        ("otlp.grpc", &config.otlp.grpc),
+        ("otlp.http", &config.otlp.http),
+        ("datadog.listen", &config.datadog.listen),
+        ("zipkin.listen", &config.zipkin.listen),
+    ];
+    for (path, addresses) in spans {
+        for address in addresses {
+            let place = load.place(path);
+            if let Some((other, other_place)) = taken.iter().find(|(other, _)| collide(other, address)) {
+                // The one that was written is the one to look at.
+                let at = if place == Place::Default { other_place.clone() } else { place.clone() };
+                let message = format!("`{path}` and another listener want `{address}`");
+                let help = "choose another port or path for one of them".to_owned();
+                load.fault(&at, message, format!("taken by `{other}`"), help);
+            }
+            taken.push((address, place));
+        }
+    }
     let http = ListenAddress::Tcp(config.http.listen);
     if let Some((other, place)) = taken.iter().find(|(other, _)| collide(other, &http)) {
         let written = load.place("http.listen");
@@ -102,6 +121,23 @@ fn backend(name: &str, backend: &Backend, config: &Config, load: &mut Load) {
     match &backend.kind {
         BackendKind::Otlp(otlp) => endpoint(&path, &otlp.endpoint, otlp.protocol, config, load),
         BackendKind::File(_) => {}
+        BackendKind::Zipkin(zipkin) => leads_home(&path, &zipkin.endpoint, "Zipkin's server", config, load),
+        BackendKind::Datadog(datadog) => {
+            if let Some(endpoint) = &datadog.endpoint {
+                leads_home(&path, endpoint, "Datadog's intake or a proxy to it", config, load);
+            }
+        }
+    }
+}
+
+/// `wanted` is what the endpoint should lead to.
+fn leads_home(path: &str, endpoint: &str, wanted: &str, config: &Config, load: &mut Load) {
+    if let Some(own) = own_listener(endpoint, config) {
+        let path = format!("{path}.endpoint");
+        let place = load.place(&path);
+        let label = format!("pillion itself listens on {own}");
+        let help = format!("write the address of {wanted}");
+        load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);
     }
 }
 
@@ -109,17 +145,9 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
     if endpoint.is_empty() {
         return;
     }
+    leads_home(path, endpoint, "a receiver of OTLP", config, load);
     let path = format!("{path}.endpoint");
     let place = load.place(&path);
-    let statsd = config.statsd.listeners.iter().filter_map(|listener| match &listener.address {
-        ListenAddress::Tcp(address) => Some(*address),
-        ListenAddress::Udp(_) | ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_) => None,
-    });
-    if let Some(own) = statsd.chain([config.http.listen]).find(|listen| leads_to(endpoint, *listen)) {
-        let label = format!("pillion itself listens on {own}");
-        let help = "write the address of a receiver of OTLP".to_owned();
-        load.fault(&place, format!("`{path}` leads to pillion itself"), label, help);
-    }
     let has_path = endpoint.parse::<http::Uri>().is_ok_and(|uri| uri.path() != "/" && !uri.path().is_empty());
     match protocol {
         OtlpProtocol::Grpc if has_path => {
@@ -131,12 +159,16 @@ fn endpoint(path: &str, endpoint: &str, protocol: OtlpProtocol, config: &Config,
                 help,
             );
         }
-        OtlpProtocol::Http if endpoint.ends_with("/v1/metrics") || endpoint.ends_with("/v1/logs") => {
+        OtlpProtocol::Http | OtlpProtocol::HttpJson if names_a_signal(endpoint) => {
             let help = "remove it: `/v1/metrics` and its like are appended".to_owned();
             load.fault(&place, format!("`{path}` names one signal"), "with the path of a signal", help);
         }
-        OtlpProtocol::Grpc | OtlpProtocol::Http => {}
+        OtlpProtocol::Grpc | OtlpProtocol::Http | OtlpProtocol::HttpJson => {}
     }
+}
+
+fn names_a_signal(endpoint: &str) -> bool {
+    ["/v1/metrics", "/v1/logs", "/v1/traces"].iter().any(|path| endpoint.ends_with(path))
 }
 
 fn files(backends: &BTreeMap<String, Backend>, load: &mut Load) {

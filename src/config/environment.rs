@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Environment {
     /// `metrics.tags` as configured, then what `DD_ENV`, `DD_SERVICE`, `DD_VERSION` and `DD_TAGS` add:
-    /// a tag whose key is already there is left out. `DD_ENTITY_ID` says where an app runs and never
-    /// becomes a tag.
+    /// a tag whose key is already there is left out.
     pub tags: Vec<String>,
+    /// `DD_ENTITY_ID`, which says where the app beside pillion runs: an origin, no tag of every context.
+    pub entity: Option<String>,
     /// From `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, which beats the former's `service.name`.
     pub resource: BTreeMap<String, String>,
     /// Values that were left out.
@@ -32,10 +33,17 @@ pub struct Ignored {
 pub enum Fault {
     #[error("the tag `{}` holds a comma, a `|` or a control character", .0.escape_debug())]
     BadTag(String),
+    #[error("`{}` holds a comma, a `|` or a control character", .0.escape_debug())]
+    BadEntity(String),
     #[error("`{0}` is not `key=value`")]
     NoPair(String),
     #[error("`{0}` is not percent-encoded UTF-8")]
     BadEncoding(String),
+}
+
+/// What no tag holds.
+fn is_unfit(c: char) -> bool {
+    c.is_control() || matches!(c, '|' | ',')
 }
 
 /// Variables that give one tag each, in order of precedence over `DD_TAGS`.
@@ -56,6 +64,13 @@ impl Environment {
         if let Some(tags) = lookup("DD_TAGS") {
             environment.add_tags("DD_TAGS", &split_tags(&tags));
         }
+        if let Some(entity) = lookup("DD_ENTITY_ID") {
+            if entity.contains(is_unfit) {
+                environment.ignore("DD_ENTITY_ID", Fault::BadEntity(entity));
+            } else {
+                environment.entity = Some(entity);
+            }
+        }
         if let Some(attributes) = lookup("OTEL_RESOURCE_ATTRIBUTES") {
             // As OpenTelemetry asks: one mistake, and the whole value is left out.
             match parse_attributes(&attributes) {
@@ -73,7 +88,7 @@ impl Environment {
     fn add_tags(&mut self, variable: &'static str, tags: &[String]) {
         let before = self.tags.len();
         for tag in tags {
-            if tag.contains(|c: char| c.is_control() || matches!(c, '|' | ',')) {
+            if tag.contains(is_unfit) {
                 self.ignore(variable, Fault::BadTag(tag.clone()));
             } else if !self.tags[..before].iter().any(|known| key(known) == key(tag))
                 && !self.tags.contains(tag)
@@ -164,13 +179,26 @@ mod tests {
             (&[], &[("DD_TAGS", "team:a,team:b,team:a")], &["team:a", "team:b"]),
             (&[], &[("DD_ENV", "prod"), ("DD_TAGS", "env:dev,x:y")], &["env:prod", "x:y"]),
             (&["env:own", "x"], &[("DD_ENV", "prod"), ("DD_TAGS", "x:y z:1")], &["env:own", "x", "z:1"]),
-            (&[], &[("DD_ENV", ""), ("DD_TAGS", " "), ("DD_ENTITY_ID", "pod-1"), ("DD_HOSTNAME", "h")], &[]),
+            (&[], &[("DD_ENV", ""), ("DD_TAGS", " "), ("DD_HOSTNAME", "h")], &[]),
         ];
         for (configured, variables, expected) in cases {
             let found = read(configured, variables);
             assert_eq!(found.tags, expected, "{variables:?}");
             assert!(found.ignored.is_empty() && found.resource.is_empty(), "{found:?}");
         }
+    }
+
+    #[test]
+    fn the_entity_is_an_origin_and_no_tag() {
+        let found = read(&[], &[("DD_ENTITY_ID", " pod-1 ")]);
+        assert_eq!((found.entity.as_deref(), found.tags.len()), (Some("pod-1"), 0));
+        let found = read(&[], &[("DD_ENTITY_ID", "pod|1")]);
+        assert_eq!(found.entity, None);
+        assert_eq!(
+            found.ignored[0].to_string(),
+            "DD_ENTITY_ID is ignored: `pod|1` holds a comma, a `|` or a control character"
+        );
+        assert_eq!(read(&[], &[("DD_ENTITY_ID", "")]).entity, None);
     }
 
     #[test]

@@ -57,7 +57,9 @@ section! {
         ];
         /// The time that the quantiles of a summary on `/metrics` look back.
         summary_window "summary_window": Duration as Span<1_000, YEAR_MS> = Duration::from_secs(300);
-        /// Points with a client's own timestamp kept in one window; more are dropped and counted.
+        /// Points with a client's own timestamp kept in one window; more are dropped and counted. Without a push
+        /// backend all are, since `/metrics` shows no past. A timestamp that is no whole number of seconds is
+        /// refused as `bad_timestamp`.
         timestamped_limit "timestamped_limit": usize as Count<0, 10_000_000> = 10_000;
         /// Put before every name, with its separator: `"shop."`. `pillion_` is reserved.
         namespace "namespace": String as Namespace = String::new();

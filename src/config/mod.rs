@@ -9,7 +9,9 @@ mod check;
 pub mod environment;
 mod fault;
 mod format;
+mod home;
 mod http;
+mod intake;
 mod load;
 mod mask;
 mod metrics;
@@ -27,15 +29,17 @@ mod tests;
 mod variables;
 
 pub use backends::{
-    Backend, BackendKind, Compression, Delivery, File, Otlp, OtlpProtocol, Secret, Temporality,
+    Backend, BackendKind, Compression, Datadog, Delivery, File, Otlp, OtlpProtocol, Secret, Temporality,
+    Zipkin,
 };
 pub use fault::{ConfigError, ConfigErrors};
 pub(crate) use format::{duration, listen_address};
 pub use http::Http;
+pub use intake::{DatadogIntake, HttpIntake, OtlpIntake, Traces, ZipkinIntake};
 pub use metrics::{HistogramStyle, Limits, Metrics};
 pub use reference::{example, reference};
 pub use rules::{PatternKind, Rule, TagRewrite};
-pub use statsd::{ListenAddress, Listener, Statsd};
+pub use statsd::{ListenAddress, Listener, Statsd, Written};
 pub use telemetry::{Shutdown, Telemetry, TelemetryOtlp};
 
 use load::Load;
@@ -55,11 +59,18 @@ pub struct Config {
     pub metrics: Metrics,
     pub rules: Vec<Rule>,
     pub http: Http,
+    pub otlp: OtlpIntake,
+    pub datadog: DatadogIntake,
+    pub zipkin: ZipkinIntake,
+    pub intake: HttpIntake,
+    pub traces: Traces,
     pub backends: BTreeMap<String, Backend>,
     pub telemetry: Telemetry,
     pub shutdown: Shutdown,
     /// From `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`; empty when neither is set.
     pub resource: BTreeMap<String, String>,
+    /// From `DD_ENTITY_ID`: with `statsd.origin`, where messages come from that do not say it.
+    pub entity: Option<String>,
 }
 
 /// A configuration, and what is known of its making.
@@ -170,6 +181,7 @@ pub fn load_text(
     }
     config.metrics.tags = outside.tags;
     config.resource = outside.resource;
+    config.entity = outside.entity;
     let notices = outside.ignored.iter().map(ToString::to_string).collect();
     Ok(Loaded { config, notices, load })
 }
@@ -183,6 +195,11 @@ fn read(root: &Table, load: &mut Load) -> Config {
     config.limits = simple("limits", root, load);
     config.metrics = simple("metrics", root, load);
     config.http = simple("http", root, load);
+    config.otlp = simple("otlp", root, load);
+    config.datadog = simple("datadog", root, load);
+    config.zipkin = simple("zipkin", root, load);
+    config.intake = simple("intake", root, load);
+    config.traces = simple("traces", root, load);
     config.shutdown = simple("shutdown", root, load);
     if let Some(node) = root.get("rules") {
         config.rules = rules::read(node, load);

@@ -134,8 +134,10 @@ Variables that are read beside these:
 | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of every context (`env`, `service`, `version`, and a list); a key in `[metrics] tags` wins, and a message's own key wins over both |
 | `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME` | resource attributes: OTLP's resource, `target_info` on `/metrics` |
 
-`DD_ENTITY_ID` says where an application runs. Clients send it as the tag `dd.internal.entity_id`, which is
-taken out of every message: it never becomes a label.
+`DD_ENTITY_ID` says where an application runs (a pod's uid, or `ci-` with a container's id). It is an origin and no tag: without
+`statsd.origin` it is without effect. With it, a message that has neither `c:` nor `e:` has the origin that its tag
+`dd.internal.entity_id` names, and without that tag (clients send their own `DD_ENTITY_ID` in it, or `none`) the one of pillion's own
+`DD_ENTITY_ID`. The tag itself is taken out of every message.
 ";
 
 /// `docs/configuration.md`: all options with type, default, variable and meaning.

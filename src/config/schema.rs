@@ -3,6 +3,7 @@
 
 use super::backends::{self, TypeName};
 use super::section::{Opt, Section};
+use super::{DatadogIntake, HttpIntake, OtlpIntake, Traces, ZipkinIntake};
 use super::{Delivery, Http, Limits, Metrics, Rule, Shutdown, Telemetry, TelemetryOtlp, statsd};
 use crate::config::Statsd;
 
@@ -57,8 +58,21 @@ impl Chapter {
 }
 
 /// The names that may stand at the top of a file.
-pub(crate) const TABLES: [&str; 8] =
-    ["statsd", "limits", "metrics", "rules", "http", "backends", "telemetry", "shutdown"];
+pub(crate) const TABLES: [&str; 13] = [
+    "statsd",
+    "limits",
+    "metrics",
+    "rules",
+    "http",
+    "otlp",
+    "datadog",
+    "zipkin",
+    "intake",
+    "traces",
+    "backends",
+    "telemetry",
+    "shutdown",
+];
 
 pub(crate) fn chapters() -> Vec<Chapter> {
     let table = |path, about, options| Chapter { kind: ChapterKind::Table, path, about, options };
@@ -68,6 +82,11 @@ pub(crate) fn chapters() -> Vec<Chapter> {
         table("metrics", Metrics::ABOUT, Metrics::options()),
         Chapter { kind: ChapterKind::List, path: "rules", about: Rule::ABOUT, options: Rule::options() },
         table("http", Http::ABOUT, Http::options()),
+        table("otlp", OtlpIntake::ABOUT, OtlpIntake::options()),
+        table("datadog", DatadogIntake::ABOUT, DatadogIntake::options()),
+        table("zipkin", ZipkinIntake::ABOUT, ZipkinIntake::options()),
+        table("intake", HttpIntake::ABOUT, HttpIntake::options()),
+        table("traces", Traces::ABOUT, Traces::options()),
     ];
     chapters.push(Chapter {
         kind: ChapterKind::Delivery,

@@ -73,6 +73,11 @@ fn write(config: &Config, load: Option<&Load>) -> String {
         );
     }
     writer.table("[http]", "http", written(config.http.values()));
+    writer.table("[otlp]", "otlp", written(config.otlp.values()));
+    writer.table("[datadog]", "datadog", written(config.datadog.values()));
+    writer.table("[zipkin]", "zipkin", written(config.zipkin.values()));
+    writer.table("[intake]", "intake", written(config.intake.values()));
+    writer.table("[traces]", "traces", written(config.traces.values()));
     for (name, backend) in &config.backends {
         writer.table(&format!("[backends.{}]", key(name)), &format!("backends.{name}"), backend.shown());
     }
@@ -88,6 +93,10 @@ fn write(config: &Config, load: Option<&Load>) -> String {
     for (name, value) in &config.resource {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# {} = {}", key(name), quote(value));
+    }
+    if let Some(entity) = config.entity.as_ref().filter(|_| config.statsd.origin) {
+        let _ =
+            write!(text, "\n# Origin of messages that name none, from DD_ENTITY_ID:\n# {}\n", quote(entity));
     }
     text
 }

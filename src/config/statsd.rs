@@ -26,8 +26,8 @@ section! {
         /// Read tags in the name as SignalFx writes them: `name[tag=value]:1|c`.
         signalfx_tags "signalfx_tags": bool as Switch = true;
         /// Make the origin that clients send tags of a context: `container_id` of `c:`, `kube_container_name`
-        /// and `pod_uid` of `e:`, as many as `card:` asks for. Beside one application all origins are the
-        /// same, so it is off.
+        /// and `pod_uid` of `e:`, as many as `card:` asks for; of `DD_ENTITY_ID` where a message has neither.
+        /// Beside one application all origins are the same, so it is off.
         origin "origin": bool as Switch = false;
     }
 }
@@ -43,13 +43,16 @@ section! {
         given {
             /// Where it listens.
             address: ListenAddress = ListenAddress::Udp(SocketAddr::from(([127, 0, 0, 1], 8125)));
+            /// Whether `receive_buffer` is a wish of the user's, and where it stands.
+            receive_buffer_written: Written = Written::Nowhere;
         }
         /// UDP only: sockets, each with a thread, that share the port by `SO_REUSEPORT`. One keeps gauges
         /// exactly in order and takes more than a million messages a second; use more when one core is full.
         workers "workers": usize as Count<1, 64> = 1;
-        /// The receive buffer to ask of the kernel; 0 keeps the kernel's default. The kernel gives no more
-        /// than `net.core.rmem_max`, unless pillion may use `SO_RCVBUFFORCE`.
-        receive_buffer "receive_buffer": usize as Bytes<usize, 0, { 1 << 30 }> = 0;
+        /// UDP only: the receive buffer to ask of the kernel; 0 keeps the kernel's default. The kernel gives no
+        /// more than `net.core.rmem_max`, unless pillion may use `SO_RCVBUFFORCE` (`CAP_NET_ADMIN`). When this is
+        /// written and the kernel gives less, a warning says what to change.
+        receive_buffer "receive_buffer": usize as Bytes<usize, 0, { 1 << 30 }> = 4 << 20;
         /// UDP only: how long datagrams may gather after the socket has been emptied, so that one wake-up
         /// takes many. Costs that much latency and saves most of the processor time of single datagrams.
         coalesce "coalesce": Duration as Span<0, 1_000> = Duration::from_millis(1);
@@ -65,6 +68,17 @@ section! {
         /// (Datadog).
         gauge_deltas "gauge_sign": bool as OneOf<GaugeSign> = true;
     }
+}
+
+/// Where an option of a listener was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It has its default.
+    Nowhere,
+    /// In `[statsd]` or in a variable: for all listeners.
+    Shared,
+    /// Beside the listener's address.
+    Beside,
 }
 
 /// Where a StatsD listener listens.
@@ -84,7 +98,9 @@ impl ListenAddress {
     /// Whether a listener's option has a meaning at this address.
     fn takes(&self, option: &str) -> bool {
         match option {
-            "workers" | "coalesce" | "coalesce_fill" => matches!(self, ListenAddress::Udp(_)),
+            "workers" | "receive_buffer" | "coalesce" | "coalesce_fill" => {
+                matches!(self, ListenAddress::Udp(_))
+            }
             "socket_mode" => matches!(self, ListenAddress::UnixDatagram(_) | ListenAddress::UnixStream(_)),
             "max_connections" => matches!(self, ListenAddress::Tcp(_) | ListenAddress::UnixStream(_)),
             _ => true,
@@ -126,6 +142,9 @@ pub(super) fn read(table: &Table, load: &mut Load) -> Statsd {
     load.section(&mut statsd, path, table);
     let mut base = Listener::default();
     load.section(&mut base, path, table);
+    if table.get("receive_buffer").is_some() {
+        base.receive_buffer_written = Written::Shared;
+    }
     statsd.listeners = match table.get("listen") {
         Some(node) => listeners(node, &base, load),
         None => vec![base],
@@ -170,6 +189,9 @@ fn listener(item: &Node, path: &str, base: &Listener, load: &mut Load) -> Option
     load.unknown(path, table, &known);
     let mut listener = base.clone();
     load.section(&mut listener, path, table);
+    if table.get("receive_buffer").is_some() {
+        listener.receive_buffer_written = Written::Beside;
+    }
     let Some(address) = table.get("address") else {
         let help = "write `address = \"udp://127.0.0.1:8125\"`".to_owned();
         load.fault(&item.at, format!("`{path}.address` is missing"), "a listener without an address", help);

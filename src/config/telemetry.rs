@@ -1,7 +1,7 @@
 //! `[telemetry]` and `[shutdown]`: what pillion says of itself, and how it ends.
 
-use super::backends::{OtlpProtocol, ProtocolName, protocol_of};
-use super::format::{Endpoint, LogFilter, OneOf, Span, Switch, YEAR_MS};
+use super::backends::{OtlpProtocol, protocol_of};
+use super::format::{Endpoint, LogFilter, OneOf, Span, Switch, YEAR_MS, choices};
 use super::load::Load;
 use super::node::Table;
 use super::section::{Section, section};
@@ -24,14 +24,19 @@ section! {
     }
 }
 
+choices! {
+    /// Those that the exporter of its own telemetry speaks.
+    OwnProtocolName: OtlpProtocol { "grpc" => OtlpProtocol::Grpc, "http" => OtlpProtocol::Http }
+}
+
 section! {
     /// Where pillion's own spans and logs go. Off without an endpoint; the variables that are meant for the
     /// application, such as `OTEL_EXPORTER_OTLP_ENDPOINT`, are not read.
     pub struct TelemetryOtlp {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP.
-        endpoint "endpoint": String as Endpoint = String::new(), example "\"http://127.0.0.1:4318\"";
+        endpoint "endpoint": String as Endpoint = String::new(), example "\"http://collector:4318\"";
         /// How to speak. When it is not written, port 4317 means gRPC.
-        protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
+        protocol "protocol": OtlpProtocol as OneOf<OwnProtocolName> = OtlpProtocol::Http;
     }
 }
 
@@ -71,7 +76,7 @@ fn read_otlp(table: &Table, load: &mut Load) -> Option<TelemetryOtlp> {
     if table.get("endpoint").is_none() {
         if load.is_written("telemetry.otlp.protocol") {
             let place = load.place("telemetry.otlp.protocol");
-            let help = "write `endpoint = \"http://127.0.0.1:4318\"` too".to_owned();
+            let help = "write `endpoint = \"http://collector:4318\"` too".to_owned();
             load.fault(&place, "`telemetry.otlp` has no endpoint", "without effect", help);
         }
         return None;

@@ -32,7 +32,7 @@ fn nothing_written_is_the_default() {
 
 #[test]
 fn the_example_is_the_default() {
-    assert_eq!(file(&example()), Config::default());
+    assert_eq!(values_of(&file(&example())), Config::default());
 }
 
 /// The example with everything on that is off.
@@ -48,7 +48,7 @@ fn whole_example() -> String {
 #[test]
 fn the_example_holds_every_option_and_each_is_right() {
     let config = file(&whole_example());
-    assert_eq!((config.rules.len(), config.backends.len()), (1, 2));
+    assert_eq!((config.rules.len(), config.backends.len()), (1, 4));
     assert!(config.telemetry.otlp.is_some());
     for chapter in chapters() {
         for option in &chapter.options {
@@ -94,13 +94,44 @@ fn what_is_shown_loads_again() {
         endpoint = "https://example.org:4317"
         temporality = "delta"
         [telemetry.otlp]
-        endpoint = "http://127.0.0.1:4318"
+        endpoint = "http://collector:4318"
     "#;
     for text in ["".to_owned(), written.to_owned(), whole_example()] {
         let loaded = load_text("test.toml", &text, &variables(&[("DD_ENV", "dev")])).expect("valid");
-        assert_eq!(file(&loaded.display()), loaded.config, "{}", loaded.display());
-        assert_eq!(file(&loaded.config.display()), loaded.config);
+        let values = values_of(&loaded.config);
+        assert_eq!(values_of(&file(&loaded.display())), values, "{}", loaded.display());
+        assert_eq!(values_of(&file(&loaded.config.display())), values);
     }
+}
+
+/// What is shown is written, even where it was a default.
+fn values_of(config: &Config) -> Config {
+    let mut config = config.clone();
+    for listener in &mut config.statsd.listeners {
+        listener.receive_buffer_written = Written::Nowhere;
+    }
+    for backend in config.backends.values_mut() {
+        // Hidden, so that it cannot come back.
+        if let BackendKind::Datadog(datadog) = &mut backend.kind {
+            datadog.api_key = Secret::default();
+        }
+    }
+    config
+}
+
+#[test]
+fn it_is_known_where_a_receive_buffer_was_written() {
+    let written = |text: &str, environment: &[(&str, &str)]| {
+        let listeners = both(text, environment).statsd.listeners;
+        listeners.iter().map(|listener| listener.receive_buffer_written).collect::<Vec<_>>()
+    };
+    assert_eq!(written("", &[]), [Written::Nowhere]);
+    assert_eq!(written("[statsd]\nworkers = 2", &[]), [Written::Nowhere]);
+    assert_eq!(written("", &[("PILLION_STATSD_RECEIVE_BUFFER", "0")]), [Written::Shared]);
+    let two = "listen = ['udp://127.0.0.1:1', { address = 'udp://127.0.0.1:2', receive_buffer = 9000 }]";
+    assert_eq!(written(&format!("[statsd]\n{two}"), &[]), [Written::Nowhere, Written::Beside]);
+    let all = written(&format!("[statsd]\nreceive_buffer = '4MiB'\n{two}"), &[]);
+    assert_eq!(all, [Written::Shared, Written::Beside]);
 }
 
 #[test]
@@ -191,11 +222,38 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("shutdown.quiet", "'7s'", "7s"),
     ("shutdown.deadline", "'7s'", "7s"),
     ("shutdown.await_scrape", "'7s'", "7s"),
+    ("otlp.grpc", "['127.0.0.1:1']", "127.0.0.1:1"),
+    ("otlp.http", "['unix:///a', '[::1]:2']", "unix:///a,[::1]:2"),
+    ("otlp.max_grpc_bytes", "2048", "2048"),
+    ("otlp.max_http_bytes", "2048", "2048"),
+    ("otlp.cors_origins", "['https://a']", "https://a"),
+    ("datadog.listen", "[]", "[]"),
+    ("datadog.max_bytes", "2048", "2048"),
+    ("zipkin.listen", "['localhost:9411']", "localhost:9411"),
+    ("zipkin.max_bytes", "2048", "2048"),
+    ("intake.max_connections", "7", "7"),
+    ("intake.request_timeout", "'7s'", "7s"),
+    ("intake.idle_timeout", "'7s'", "7s"),
+    ("intake.socket_mode", "'0600'", "0600"),
+    ("traces.budget_bytes", "4096", "4096"),
+    ("traces.batch_bytes", "4096", "4096"),
+    ("traces.batch_spans", "7", "7"),
+    ("traces.batch_age", "'7s'", "7s"),
+    ("backends.d.site", "'datadoghq.eu'", "datadoghq.eu"),
+    ("backends.d.endpoint", "'http://d:1'", "http://d:1"),
+    ("backends.d.api_key", "'k2'", "k2"),
+    ("backends.d.compression", "'gzip'", "gzip"),
+    ("backends.d.env", "'e'", "e"),
+    ("backends.d.hostname", "'h'", "h"),
+    ("backends.z.endpoint", "'http://z:1'", "http://z:1"),
+    ("backends.z.compression", "'gzip'", "gzip"),
+    ("backends.z.headers", "{ a = 'b' }", "a=b"),
 ];
 
 /// What options need around them to be right.
 const AROUND: &str = "backends.x.type = 'otlp'\nbackends.x.endpoint = 'http://h:1'\nbackends.y.type = 'file'\n\
-                      backends.y.path = '/y'\ntelemetry.otlp.endpoint = 'http://h:1'\n";
+                      backends.y.path = '/y'\nbackends.z.type = 'zipkin'\nbackends.z.endpoint = 'http://h:1'\nbackends.d.type = 'datadog'\nbackends.d.api_key = 'k'\n\
+                      telemetry.otlp.endpoint = 'http://h:1'\n";
 
 #[test]
 fn every_option_is_set_by_the_file_and_by_a_variable() {
@@ -218,6 +276,8 @@ fn no_option_is_left_out_of_that() {
             ChapterKind::Table => chapter.path,
             ChapterKind::Delivery | ChapterKind::Backend(backends::TypeName::Otlp) => "backends.x",
             ChapterKind::Backend(backends::TypeName::File) => "backends.y",
+            ChapterKind::Backend(backends::TypeName::Zipkin) => "backends.z",
+            ChapterKind::Backend(backends::TypeName::Datadog) => "backends.d",
             ChapterKind::List => continue,
         };
         for option in chapter.options.iter().filter(|option| option.key != "type") {
@@ -278,7 +338,7 @@ fn the_environment_wins() {
         .iter()
         .map(|(name, backend)| match &backend.kind {
             BackendKind::File(file) => (name.as_str(), file.path.to_str().expect("text")),
-            BackendKind::Otlp(_) => panic!("a file"),
+            BackendKind::Otlp(_) | BackendKind::Zipkin(_) | BackendKind::Datadog(_) => panic!("a file"),
         })
         .collect();
     assert_eq!(paths, [("My-sink", "b"), ("two_words", "c")]);

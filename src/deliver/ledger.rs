@@ -1,17 +1,18 @@
-//! The books of one backend: every point or record that was offered stands in exactly one column.
+//! The books of one backend: every point, record, span or client payload that was offered stands in
+//! exactly one column.
 //!
 //! A closed list of reasons says why something was lost; the same words stand in `/status`, in the
 //! labels of `pillion_backend_dropped_total` and in the documentation.
 
-/// Why points or records were lost at a backend.
+/// Why something was lost at a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Reason {
-    /// The queue had no room: the oldest went.
+    /// The queue had no room: the oldest went, or new spans were not taken.
     QueueFull,
     /// A passing fault did not pass within `retry_elapsed`.
     RetriesExhausted,
-    /// One series or note alone is larger than the backend takes.
+    /// One series, note or span alone is larger than the backend takes.
     TooLarge,
     /// The backend refused the payload for what it holds.
     Poison,
@@ -54,7 +55,7 @@ impl Reason {
     }
 }
 
-/// Points and records by what became of them.
+/// Points, records, spans and client payloads by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     pub offered: u64,

@@ -2,8 +2,10 @@
 //! a backend only says what a payload is and how an answer reads.
 //!
 //! Each backend has a task, a queue and a ledger of its own; a slow or dead one never delays another,
-//! nor the intake. At every step `offered = sent + dropped + waiting + in flight`, counted in points or
-//! records. Nothing here may know a protocol. Read on in `queue`, then `run`. Next: `crate::backend`.
+//! nor the intake. At every step `offered = sent + dropped + waiting + in flight`, counted in points,
+//! records, spans or, of a client's statistics, payloads. An item is cut between its pieces, which are
+//! not always what is counted: a chunk is one piece with many spans. Nothing here may know a protocol.
+//! Read on in `queue`, then `run`. Next: `crate::backend`.
 
 mod complaint;
 mod ledger;
@@ -20,6 +22,7 @@ pub use status::{BackendStatus, LastError};
 use crate::config;
 use crate::metrics::series::{Series, Snapshot};
 use crate::statsd::Note;
+use crate::traces::{Chunk, SpanBatch};
 use bytes::Bytes;
 use std::future::Future;
 use std::ops::Range;
@@ -27,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most series or notes of one payload, before a backend or its server asks for less. With eight tags
+/// Most pieces (series, notes, chunks) of one payload, before a backend or its server asks for less. With eight tags
 /// each, their protobuf structures take some 5 MB while a payload is made.
 pub const PART_LIMIT: usize = 4_096;
 
@@ -40,6 +43,9 @@ pub enum Item {
         notes: Arc<[Note]>,
         resource: Resource,
     },
+    Spans(SpanBatch),
+    /// What a Datadog client computed itself: one msgpack `ClientStatsPayload`.
+    ClientStats(Bytes),
 }
 
 /// Sorted `key`, `value` of what sends: the resource of a payload.
@@ -50,6 +56,8 @@ pub type Resource = Arc<[(String, String)]>;
 pub enum Part<'a> {
     Metrics { snapshot: &'a Snapshot, series: &'a [Series] },
     Notes { notes: &'a [Note], resource: &'a [(String, String)] },
+    Spans { chunks: &'a [Chunk] },
+    ClientStats(&'a Bytes),
 }
 
 /// One request's worth of bytes, with what is lost when it is.
@@ -57,7 +65,7 @@ pub enum Part<'a> {
 pub struct Payload {
     pub signal: Signal,
     pub body: Bytes,
-    /// Points or records inside, for the counters.
+    /// Points, records, spans or client payloads inside, for the counters.
     pub items: u64,
 }
 
@@ -65,6 +73,9 @@ pub struct Payload {
 pub enum Signal {
     Metrics,
     Logs,
+    Traces,
+    /// Statistics that Datadog clients computed.
+    Stats,
 }
 
 /// A part as bytes.
@@ -72,8 +83,15 @@ pub enum Signal {
 pub struct Encoded {
     /// `None` when nothing in the part can be carried.
     pub body: Option<Bytes>,
-    /// Series or notes of the part that this backend cannot carry.
+    /// What of the part this backend cannot carry, counted as [`Part::count`] counts.
     pub unsupported: u64,
+}
+
+impl Encoded {
+    /// A part of which nothing can be carried.
+    pub fn unsupported(part: Part<'_>) -> Encoded {
+        Encoded { body: None, unsupported: part.count() }
+    }
 }
 
 /// The part would make a larger payload than the protocol takes.
@@ -141,7 +159,7 @@ pub fn start(
 }
 
 /// Closes all queues at once, so that each has the whole time until the deadline, and waits for all.
-/// Returns the points and records lost meanwhile.
+/// Returns what was lost meanwhile.
 pub async fn close_all(queues: &[Queue], deadline: Instant) -> u64 {
     let before: u64 = queues.iter().map(|queue| queue.begin_close(deadline)).sum();
     for queue in queues {
@@ -155,14 +173,26 @@ impl Item {
         match self {
             Item::Metrics(_) => Signal::Metrics,
             Item::Notes { .. } => Signal::Logs,
+            Item::Spans(_) => Signal::Traces,
+            Item::ClientStats(_) => Signal::Stats,
         }
     }
 
-    /// Series or notes inside.
+    /// Pieces inside, between which it is cut: series, notes or chunks.
     pub fn len(&self) -> usize {
         match self {
             Item::Metrics(snapshot) => snapshot.series.len(),
             Item::Notes { notes, .. } => notes.len(),
+            Item::Spans(batch) => batch.chunks.len(),
+            Item::ClientStats(_) => 1,
+        }
+    }
+
+    /// What the books count: series, notes, spans or client payloads.
+    pub fn count(&self) -> u64 {
+        match self {
+            Item::Metrics(_) | Item::Notes { .. } | Item::ClientStats(_) => self.len() as u64,
+            Item::Spans(batch) => batch.spans,
         }
     }
 
@@ -175,6 +205,17 @@ impl Item {
         match self {
             Item::Metrics(snapshot) => snapshot.bytes(),
             Item::Notes { notes, .. } => notes.iter().map(note_bytes).sum(),
+            Item::Spans(batch) => batch.bytes,
+            Item::ClientStats(payload) => payload.len(),
+        }
+    }
+
+    /// Whether a full queue refuses it instead of letting its oldest go. The sender of spans has not been
+    /// answered yet and can wait, or lose them knowingly; the windows of metrics come by the clock.
+    fn can_be_refused(&self) -> bool {
+        match self {
+            Item::Metrics(_) | Item::Notes { .. } => false,
+            Item::Spans(_) | Item::ClientStats(_) => true,
         }
     }
 
@@ -182,6 +223,8 @@ impl Item {
         match self {
             Item::Metrics(snapshot) => Part::Metrics { snapshot, series: &snapshot.series[range] },
             Item::Notes { notes, resource } => Part::Notes { notes: &notes[range], resource },
+            Item::Spans(batch) => Part::Spans { chunks: &batch.chunks[range] },
+            Item::ClientStats(payload) => Part::ClientStats(payload),
         }
     }
 
@@ -189,16 +232,35 @@ impl Item {
     fn same_window(&self, other: &Item) -> bool {
         match (self, other) {
             (Item::Metrics(a), Item::Metrics(b)) => a.end_ns == b.end_ns,
-            (Item::Notes { .. }, _) | (_, Item::Notes { .. }) => false,
+            (Item::Metrics(_) | Item::Notes { .. } | Item::Spans(_) | Item::ClientStats(_), _) => false,
         }
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// Pieces inside.
     pub fn len(&self) -> usize {
         match self {
             Part::Metrics { series, .. } => series.len(),
             Part::Notes { notes, .. } => notes.len(),
+            Part::Spans { chunks } => chunks.len(),
+            Part::ClientStats(_) => 1,
+        }
+    }
+
+    /// What the books count of it.
+    pub fn count(&self) -> u64 {
+        match self {
+            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => self.len() as u64,
+            Part::Spans { chunks } => chunks.iter().map(|chunk| u64::from(chunk.spans)).sum(),
+        }
+    }
+
+    /// A part that is one chunk: the only piece that can be cut itself.
+    fn chunk(&self) -> Option<&'a Chunk> {
+        match self {
+            Part::Spans { chunks: [chunk] } => Some(chunk),
+            Part::Spans { .. } | Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => None,
         }
     }
 
@@ -213,6 +275,8 @@ impl Signal {
         match self {
             Signal::Metrics => "metrics",
             Signal::Logs => "logs",
+            Signal::Traces => "traces",
+            Signal::Stats => "stats",
         }
     }
 }

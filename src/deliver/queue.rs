@@ -1,4 +1,10 @@
-//! The queue before one backend: bounded by bytes, oldest out first, never waited for.
+//! The queue before one backend: bounded by bytes and never waited for.
+//!
+//! At the limit, metrics and notes push the oldest items out, of whatever kind: they come by the clock,
+//! nobody can be told, and what is newest is worth most. Spans and client statistics are refused instead
+//! (`has_room`): their senders are answered only after the offer, and take a refusal as a wish to slow
+//! down. So a dead backend fills its queue with spans, which then stay until newer windows need the room.
+//! An empty queue takes one item of any size, so that a limit below a request's size loses nothing.
 //!
 //! `offer` is called by the flush and must not block, fail or wait; the one reader is the task in
 //! `run`. All books are kept under one short lock, so that whoever looks sees them balanced. Next: `run`.
@@ -66,20 +72,53 @@ impl Queue {
         &self.0.target.name
     }
 
+    /// Whether spans of so many bytes would be taken now.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let state = self.state();
+        !self.is_closed() && self.fits(&state, bytes)
+    }
+
+    /// Whether a shutdown began, or the task is over.
+    fn is_closed(&self) -> bool {
+        let hurries = self.0.deadline.borrow().is_some();
+        hurries || *self.0.ended.borrow()
+    }
+
+    fn fits(&self, state: &State, bytes: usize) -> bool {
+        state.waiting.is_empty() || state.bytes.saturating_add(bytes) <= self.0.limit_bytes
+    }
+
     /// Queues an item. When the bytes that wait would exceed the limit, the oldest items go, counted
     /// `queue_full`; pieces of the newest flush never push each other out, so that the true bound is
-    /// the limit or one flush, whichever is larger. After a shutdown began, counted `shutdown`.
+    /// the limit or one flush, whichever is larger. Spans and client statistics push nothing out and are
+    /// counted `queue_full` themselves. After a shutdown began, counted `shutdown`.
     pub fn offer(&self, item: Item) {
         if item.is_empty() {
             return;
         }
-        let (bytes, signal, n) = (item.bytes(), item.signal(), item.len() as u64);
+        let (bytes, signal, n) = (item.bytes(), item.signal(), item.count());
         let mut state = self.state();
         state.ledger.offer(n);
-        if self.0.deadline.borrow().is_some() || *self.0.ended.borrow() {
+        if self.is_closed() {
             state.ledger.drop_waiting(Reason::Shutdown, n);
             drop(state);
             self.count_dropped(signal, Reason::Shutdown, n);
+            return;
+        }
+        if item.can_be_refused() && !self.fits(&state, bytes) {
+            state.ledger.drop_waiting(Reason::QueueFull, n);
+            let hushed = state.overflow.due();
+            drop(state);
+            self.count_dropped(signal, Reason::QueueFull, n);
+            if let Some(hushed) = hushed {
+                let signal = signal.name();
+                tracing::warn!(
+                    backend = self.name(),
+                    signal,
+                    hushed,
+                    "the queue is full: new data is refused"
+                );
+            }
             return;
         }
         let mut evicted = Vec::new();
@@ -90,7 +129,7 @@ impl Queue {
             }
             let Some(oldest) = state.waiting.pop_front() else { break };
             state.bytes -= oldest.bytes;
-            state.ledger.drop_waiting(Reason::QueueFull, oldest.item.len() as u64);
+            state.ledger.drop_waiting(Reason::QueueFull, oldest.item.count());
             evicted.push(oldest);
         }
         state.bytes += bytes;
@@ -104,12 +143,12 @@ impl Queue {
             tracing::warn!(backend = self.name(), hushed, "the queue is full: its oldest data is dropped");
         }
         for Waiting { item, .. } in evicted {
-            self.count_dropped(item.signal(), Reason::QueueFull, item.len() as u64);
+            self.count_dropped(item.signal(), Reason::QueueFull, item.count());
         }
     }
 
     /// Takes no more, delivers what waits until the deadline and counts the rest as `shutdown`.
-    /// Returns the points and records lost since the call, for whatever reason.
+    /// Returns what was lost since the call, for whatever reason.
     pub async fn close(&self, deadline: Instant) -> u64 {
         let before = self.begin_close(deadline);
         // The sender lives in `self`, so this can only end by the task's end.
@@ -188,7 +227,7 @@ impl Queue {
         let mut state = self.state();
         let Waiting { item, bytes } = state.waiting.pop_front()?;
         state.bytes -= bytes;
-        state.ledger.take(item.len() as u64);
+        state.ledger.take(item.count());
         state.in_flight = Some(item.signal());
         let queued = state.bytes;
         drop(state);
@@ -253,14 +292,14 @@ impl Queue {
         state.ledger.drop_in_flight(Reason::Shutdown, n);
         let in_flight = state.in_flight.take().map(|signal| (signal, n));
         for Waiting { item, .. } in &waiting {
-            state.ledger.drop_waiting(Reason::Shutdown, item.len() as u64);
+            state.ledger.drop_waiting(Reason::Shutdown, item.count());
         }
         state.bytes = 0;
         // Under the lock, so that an offer sees either a task that will take it, or none.
         self.0.ended.send_replace(true);
         drop(state);
         telemetry::gauge(Metric::BackendQueueBytes, &[self.name()], 0.0);
-        let left = waiting.iter().map(|waiting| (waiting.item.signal(), waiting.item.len() as u64));
+        let left = waiting.iter().map(|waiting| (waiting.item.signal(), waiting.item.count()));
         for (signal, n) in in_flight.into_iter().chain(left).filter(|(_, n)| *n > 0) {
             self.count_dropped(signal, Reason::Shutdown, n);
         }

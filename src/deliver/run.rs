@@ -1,7 +1,8 @@
 //! The task of one backend: item → parts → payloads → answers → books.
 //!
 //! One payload is in flight at a time, so that a backend sees windows in order. A part that proves too
-//! large is halved and written again from where it began; the size that worked is remembered. Nothing
+//! large is halved and written again from where it began; the size that worked is remembered. A chunk of
+//! spans that is too large alone is halved by its spans, down to one span that is dropped. Nothing
 //! a backend does, a panic included, may end the task before its queue is closed. Next: `crate::backend`.
 
 use super::complaint::Complaint;
@@ -10,6 +11,7 @@ use super::queue::Queue;
 use super::retry::Policy;
 use super::{Backend, Encoded, Item, Outcome, PART_LIMIT, Part, Payload, Signal, TooLarge};
 use crate::telemetry;
+use crate::traces::Chunk;
 use fastrand::Rng;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +28,7 @@ pub(super) struct Courier<B> {
     policy: Policy,
     timeout: Duration,
     random: Rng,
-    /// Series or notes of the next part, and how far that may grow before the next item.
+    /// Pieces of the next part, and how far that may grow before the next item.
     part_len: usize,
     ceiling: usize,
     /// A shutdown was noticed: the one wait that it cut short is over.
@@ -103,7 +105,7 @@ impl<B: Backend> Courier<B> {
                     self.ceiling = n / 2;
                 }
                 Settled::TooLarge(why) => {
-                    self.lose(item.signal(), Reason::TooLarge, 1, &why);
+                    self.divide(item.signal(), item.part(at..at + 1), &why).await;
                     at += 1;
                     // The culprit is found: nothing is known against larger parts any more.
                     self.ceiling = PART_LIMIT;
@@ -114,8 +116,28 @@ impl<B: Backend> Courier<B> {
         }
     }
 
+    /// A piece that is too large alone: a chunk goes on in halves, anything else is lost.
+    async fn divide(&mut self, signal: Signal, piece: Part<'_>, why: &str) {
+        let Some([first, second]) = piece.chunk().and_then(Chunk::halves) else {
+            self.lose(signal, Reason::TooLarge, piece.count(), why);
+            return;
+        };
+        // The last is next. Each chunk on it has at most half the spans of the one below.
+        let mut rest = vec![second, first];
+        while let Some(chunk) = rest.pop() {
+            let part = Part::Spans { chunks: std::slice::from_ref(&chunk) };
+            if let Settled::TooLarge(why) = self.settle(signal, part).await {
+                match chunk.halves() {
+                    Some([first, second]) => rest.extend([second, first]),
+                    None => self.lose(signal, Reason::TooLarge, part.count(), &why),
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn settle(&mut self, signal: Signal, part: Part<'_>) -> Settled {
-        let n = part.len() as u64;
+        let n = part.count();
         let encoded = match catch_unwind(AssertUnwindSafe(|| self.backend.encode(part))) {
             Ok(Ok(encoded)) => encoded,
             Ok(Err(TooLarge)) => return Settled::TooLarge("larger than a request may be".into()),

@@ -12,7 +12,7 @@ pub struct BackendStatus {
     /// The `type` of the configuration.
     pub kind: &'static str,
     pub endpoint: String,
-    /// Points or records that wait, their bytes in memory, and the limit on these.
+    /// What waits, its bytes in memory, and the limit on these.
     pub queue_items: u64,
     pub queue_bytes: usize,
     pub queue_limit_bytes: usize,

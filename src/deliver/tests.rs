@@ -6,6 +6,7 @@ use super::run::Courier;
 use super::*;
 use crate::metrics::series::{Treatment, Value};
 use crate::statsd::{Check, Kind, Status};
+use crate::traces::chunk::tests::chunk;
 use std::collections::VecDeque;
 use tokio::time::sleep;
 
@@ -30,7 +31,15 @@ impl Backend for Scripted {
                 let names: Vec<&str> = series.iter().map(|series| series.key().name()).collect();
                 Ok(Encoded { body: Some(names.join(" ").into()), unsupported: 0 })
             }
-            Part::Notes { notes, .. } => Ok(Encoded { body: None, unsupported: notes.len() as u64 }),
+            Part::Spans { chunks } => {
+                let spans = part.count() as usize;
+                if spans > self.largest {
+                    return Err(TooLarge);
+                }
+                let sizes: Vec<String> = chunks.iter().map(|chunk| chunk.spans.to_string()).collect();
+                Ok(Encoded { body: Some(sizes.join(" ").into()), unsupported: 0 })
+            }
+            Part::Notes { .. } | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
         }
     }
 
@@ -126,6 +135,11 @@ pub(super) fn notes(n: usize) -> Item {
     Item::Notes { notes: vec![Note::Check(check); n].into(), resource: Arc::default() }
 }
 
+/// Chunks with these scopes of so many spans.
+fn spans(chunks: &[&[usize]]) -> Item {
+    Item::Spans(SpanBatch::new(chunks.iter().map(|scopes| chunk(scopes)).collect()))
+}
+
 fn retry(after: Option<u64>) -> Outcome {
     Outcome::Retry { after: after.map(Duration::from_secs), why: "busy".into() }
 }
@@ -154,6 +168,49 @@ async fn a_full_queue_loses_its_oldest_window_but_no_piece_of_the_newest() {
     assert_eq!(fixture.queue.status().queue_bytes, 2 * one);
     assert_eq!(fixture.finish().await, [("queue_full", 4)]);
     assert_eq!(fixture.bodies(), ["e", "f"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_spans_and_lets_metrics_push_them_out() {
+    let one = spans(&[&[1]]).bytes();
+    let fixture = scripted(vec![], 100, 2 * one);
+    assert!(fixture.queue.has_room(1 << 30), "an empty queue takes anything");
+    fixture.queue.offer(spans(&[&[1]]));
+    assert!(fixture.queue.has_room(one) && !fixture.queue.has_room(one + 1));
+    fixture.queue.offer(spans(&[&[1, 2], &[3]]));
+    assert_eq!(fixture.queue.status().dropped.get("queue_full"), Some(&6), "the new ones went");
+    fixture.queue.offer(Item::ClientStats(vec![0; one + 1].into()));
+    assert_eq!(fixture.queue.status().queue_items, 1);
+    fixture.queue.offer(window(1, ["a", "b", "c"]));
+    assert_eq!(fixture.queue.status().queue_items, 3, "the spans went for the window");
+    assert_eq!(fixture.finish().await, [("queue_full", 8)]);
+    assert_eq!(fixture.bodies(), ["a b c"]);
+    assert!(!fixture.queue.has_room(0), "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chunk_too_large_alone_is_halved_by_its_spans() {
+    // The backend asks for two spans at most, its server refuses the first body.
+    let too_large = (Duration::ZERO, Outcome::TooLarge { why: "413".into() });
+    let fixture = scripted(vec![too_large], 2, 1 << 20);
+    fixture.queue.offer(spans(&[&[1], &[5, 2], &[2]]));
+    assert_eq!(fixture.finish().await, [("too_large", 1)]);
+    // Three of the first half: one, and two; four of the second.
+    assert_eq!(fixture.bodies(), ["1", "1", "2", "2", "2", "2"]);
+    let ledger = fixture.queue.ledger();
+    assert_eq!((ledger.offered, ledger.sent), (10, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_goes_back_when_an_item_is_settled() {
+    let budget = crate::traces::Budget::new(100);
+    let fixture = scripted(vec![(SECOND, Outcome::Delivered)], 100, 1 << 20);
+    let held = || Chunk { hold: budget.take(10), ..chunk(&[1]) };
+    fixture.queue.offer(Item::Spans(SpanBatch::new(vec![held(), held()])));
+    sleep(SECOND / 2).await;
+    assert_eq!(budget.held(), 20);
+    sleep(SECOND).await;
+    assert_eq!(budget.held(), 0);
 }
 
 #[tokio::test(start_paused = true)]

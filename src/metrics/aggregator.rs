@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub(super) rules: Rules,
     pub(super) limits: FormLimits,
     pub(super) origin: bool,
+    /// Where messages come from that do not say it.
+    pub(super) entity: Option<String>,
     /// Random, for the forms of all shards and the members of sets.
     pub(super) key: u64,
     pub(super) forms_limit: usize,
@@ -76,6 +78,7 @@ impl Aggregator {
                 tags: config.limits.tags,
             },
             origin: config.statsd.origin,
+            entity: config.entity.clone(),
             key,
             forms_limit: metrics.context_limit.saturating_mul(2).saturating_add(1_024),
             expiry_windows,

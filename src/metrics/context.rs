@@ -8,6 +8,7 @@ use super::records::{Address, Records};
 use super::strings::spread;
 use crate::statsd::Kind;
 use hashbrown::HashTable;
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Tables that the contexts are spread over. One table of a million entries would be half empty (its size is
@@ -212,8 +213,12 @@ impl Contexts {
         self.records.sharing_name(name)
     }
 
-    pub(super) fn shared_names(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.records.shared_names()
+    pub(super) fn shared_names(&self, numbers: Range<usize>) -> impl Iterator<Item = (&str, u32)> {
+        self.records.shared_names(numbers)
+    }
+
+    pub(super) fn names_end(&self) -> usize {
+        self.records.names_end()
     }
 
     pub(super) fn worth_compacting(&self) -> bool {

@@ -34,25 +34,55 @@ pub(super) struct Overflow {
     series: usize,
     /// Overflow series of their own, by name.
     own: BTreeMap<Box<str>, usize>,
-    /// Messages folded, by name; at most `OVERFLOW_NAMES`.
-    names: BTreeMap<Box<str>, u64>,
+    /// What was folded by name since the start; at most `OVERFLOW_NAMES`.
+    names: BTreeMap<Box<str>, FoldedName>,
     others: u64,
+    /// The window of the last fold, and how many names folded last in it and in the one before.
+    window: u32,
+    recent: [usize; 2],
+}
+
+/// A name that folded.
+#[derive(Debug)]
+pub(super) struct FoldedName {
+    pub(super) messages: u64,
+    /// The window of its last fold.
+    last: u32,
 }
 
 impl Overflow {
-    fn count(&mut self, name: &str) {
-        if let Some(n) = self.names.get_mut(name) {
-            *n += 1;
+    fn count(&mut self, name: &str, window: u32) {
+        self.recent = self.recent_at(window);
+        self.window = window;
+        if let Some(folded) = self.names.get_mut(name) {
+            folded.messages += 1;
+            let last = std::mem::replace(&mut folded.last, window);
+            self.recent[0] += usize::from(last != window);
+            self.recent[1] -= usize::from(last + 1 == window);
         } else if self.names.len() < OVERFLOW_NAMES {
-            self.names.insert(name.into(), 1);
+            self.names.insert(name.into(), FoldedName { messages: 1, last: window });
+            self.recent[0] += 1;
         } else {
             self.others += 1;
         }
     }
 
-    /// Names with their folded messages, and the messages of names beyond the list.
-    pub(super) fn folded(&self) -> (&BTreeMap<Box<str>, u64>, u64) {
+    fn recent_at(&self, window: u32) -> [usize; 2] {
+        match window - self.window {
+            0 => self.recent,
+            1 => [0, self.recent[0]],
+            _ => [0, 0],
+        }
+    }
+
+    /// Names with what was folded since the start, and the messages of names beyond the list.
+    pub(super) fn folded(&self) -> (&BTreeMap<Box<str>, FoldedName>, u64) {
         (&self.names, self.others)
+    }
+
+    /// Names, among those of the list, that folded in this window or in the one before.
+    pub(super) fn folding(&self, window: u32) -> usize {
+        self.recent_at(window).iter().sum()
     }
 }
 
@@ -129,7 +159,7 @@ impl Registry {
     }
 
     fn fold(&mut self, name: &str, kind: Kind, now_s: u32) -> Resolved {
-        self.overflow.count(name);
+        self.overflow.count(name, self.window);
         let tags = &self.options.overflow_tags;
         let own = format!("{name}\n{tags}");
         if let Some(id) = self.contexts.find(&own, kind) {
@@ -178,5 +208,27 @@ impl Registry {
         }
         self.created += u64::from(id.is_some());
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_counts_as_folding_for_this_window_and_the_next() {
+        let mut overflow = Overflow::default();
+        let folding = |overflow: &Overflow, windows: [u32; 3]| windows.map(|window| overflow.folding(window));
+        assert_eq!(folding(&overflow, [1, 2, 3]), [0, 0, 0]);
+        for name in ["a", "b", "a"] {
+            overflow.count(name, 3);
+        }
+        assert_eq!(folding(&overflow, [3, 4, 5]), [2, 2, 0]);
+        overflow.count("b", 4);
+        overflow.count("c", 4);
+        assert_eq!(folding(&overflow, [4, 5, 6]), [3, 2, 0]);
+        overflow.count("a", 9);
+        assert_eq!(folding(&overflow, [9, 10, 11]), [1, 1, 0]);
+        assert_eq!(overflow.folded().0["a"].messages, 3);
     }
 }

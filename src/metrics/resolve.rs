@@ -162,7 +162,7 @@ impl Shard {
             self.tally.remark(remark);
         }
         if self.aggregator.origin {
-            form.add_origin(metric, &self.aggregator.limits);
+            form.add_origin(metric, self.aggregator.entity.as_deref(), &self.aggregator.limits);
         }
         match self.aggregator.rules.apply(metric.kind, &mut form.name, &mut form.tags) {
             Verdict::Drop => Err(Without::RuledOut),

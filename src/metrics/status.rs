@@ -3,12 +3,15 @@
 use super::aggregator::Aggregator;
 use super::context::HIDDEN;
 use super::registry::Registry;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// Names in each list.
 const NAMES: usize = 20;
 /// Names gathered before the largest are chosen from them.
 const SIFTED: usize = 256;
+/// Names looked at under one hold of the lock.
+const SLICE: usize = 4_096;
 
 /// What costs nothing to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +22,8 @@ pub struct ContextCounts {
     pub created: u64,
     pub evicted: u64,
     pub expired: u64,
-    /// Names whose new contexts fold: all that are remembered, not only those that `ContextStatus` lists.
+    /// Names that folded in this window or the one before: of all that are remembered, not only of those that
+    /// `ContextStatus` lists.
     pub names_folded: usize,
 }
 
@@ -28,7 +32,7 @@ pub struct ContextCounts {
 pub struct ContextStatus {
     pub counts: ContextCounts,
     pub name_limit: usize,
-    /// Names whose new contexts fold, those with the most messages folded first.
+    /// Names whose new contexts folded since the start, those with the most messages folded first.
     pub folded: Vec<Folded>,
     /// Messages folded of names that are not listed.
     pub folded_others: u64,
@@ -54,9 +58,17 @@ impl Aggregator {
         self.lock().counts()
     }
 
-    /// Looks at every name under the lock, so not for what happens often.
+    /// Looks at every name, so not for what happens often; under the lock at a slice of them. Names that come
+    /// or go meanwhile may be missed.
     pub fn status(&self) -> ContextStatus {
-        self.lock().status()
+        let mut status = self.lock().status();
+        let mut most = Most::default();
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = self.lock().sift_names(from, &mut most);
+        }
+        status.by_contexts = most.largest();
+        status
     }
 }
 
@@ -68,14 +80,23 @@ impl Registry {
             created: self.created,
             evicted: self.evicted,
             expired: self.expired,
-            names_folded: self.overflow.folded().0.len(),
+            names_folded: self.overflow.folding(self.window),
         }
     }
 
+    /// Offers a slice of the shared names; returns where the next slice begins, `None` behind the last.
+    fn sift_names(&self, from: usize, most: &mut Most) -> Option<usize> {
+        let to = from + SLICE;
+        self.contexts.shared_names(from..to).for_each(|(name, n)| most.offer(name, u64::from(n)));
+        (to < self.contexts.names_end()).then_some(to)
+    }
+
+    /// All but the names with the most contexts; the lists that it looks at are short.
     fn status(&self) -> ContextStatus {
         let (names, others) = self.overflow.folded();
-        let folded = most(names.iter().map(|(name, n)| (&**name, *n)));
-        let unlisted = |listed: u64| names.values().sum::<u64>() + others - listed;
+        let folded = most(names.iter().map(|(name, folded)| (&**name, folded.messages)));
+        let unlisted =
+            |listed: u64| names.values().map(|folded| folded.messages).sum::<u64>() + others - listed;
         let mut by_name: HashMap<&str, u64> = HashMap::new();
         for (id, messages) in self.top.iter() {
             if self.contexts.get(id).is_some_and(|c| c.flags & HIDDEN == 0) {
@@ -87,7 +108,7 @@ impl Registry {
             name_limit: self.options.name_limit,
             folded_others: unlisted(folded.iter().map(|(_, n)| n).sum()),
             folded: folded.into_iter().map(|(name, messages)| self.folded(name, messages)).collect(),
-            by_contexts: most(self.contexts.shared_names().map(|(name, n)| (name, u64::from(n)))),
+            by_contexts: Vec::new(),
             by_messages: most(by_name.into_iter()),
         }
     }
@@ -98,20 +119,47 @@ impl Registry {
     }
 }
 
-/// The largest, by number and then by name. There may be a million, and the lock is held: no list of all.
 fn most<'a>(all: impl Iterator<Item = (&'a str, u64)>) -> Vec<(String, u64)> {
-    let order = |a: &(&str, u64), b: &(&str, u64)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
-    let mut most: Vec<(&str, u64)> = Vec::with_capacity(SIFTED);
-    for one in all {
-        most.push(one);
-        if most.len() == SIFTED {
-            most.select_nth_unstable_by(NAMES, order);
-            most.truncate(NAMES);
+    let mut most = Most::default();
+    all.for_each(|(name, n)| most.offer(name, n));
+    most.largest()
+}
+
+/// The largest, by number and then by name. There may be a million: no list of all, and most are not copied.
+#[derive(Debug, Default)]
+struct Most {
+    kept: Vec<(String, u64)>,
+    /// Whether `kept` begins with the largest of all before, the least of them last.
+    sifted: bool,
+}
+
+impl Most {
+    fn offer(&mut self, name: &str, n: u64) {
+        if self.sifted && order((name, n), named(&self.kept[NAMES - 1])).is_gt() {
+            return;
+        }
+        self.kept.push((name.to_owned(), n));
+        if self.kept.len() == SIFTED {
+            self.kept.select_nth_unstable_by(NAMES - 1, |a, b| order(named(a), named(b)));
+            self.kept.truncate(NAMES);
+            self.sifted = true;
         }
     }
-    most.sort_unstable_by(order);
-    most.truncate(NAMES);
-    most.into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+
+    fn largest(mut self) -> Vec<(String, u64)> {
+        self.kept.sort_unstable_by(|a, b| order(named(a), named(b)));
+        self.kept.truncate(NAMES);
+        self.kept
+    }
+}
+
+/// The larger first, then by name.
+fn order(a: (&str, u64), b: (&str, u64)) -> Ordering {
+    b.1.cmp(&a.1).then(a.0.cmp(b.0))
+}
+
+fn named((name, n): &(String, u64)) -> (&str, u64) {
+    (name, *n)
 }
 
 #[cfg(test)]
@@ -134,6 +182,31 @@ mod tests {
             expected.truncate(NAMES);
             assert_eq!(most(all), expected, "{len}");
         }
+    }
+
+    #[test]
+    fn the_names_with_the_most_contexts_are_found_over_all_slices() {
+        let mut config = Config::default();
+        // Below this, contexts of a name are counted exactly.
+        config.metrics.name_limit = 20;
+        let rules = Rules::compile(&config.rules, &config.metrics).unwrap();
+        let (notes, _) = tokio::sync::mpsc::channel(1);
+        let aggregator = Aggregator::new(&config, rules, Pushing::Nothing, notes, 42, 0);
+        let mut shard = aggregator.shard(Arc::default(), Dialect::default()).unwrap();
+        // Every name has two contexts, and one in a thousand more: in each slice there are some.
+        let names = 2 * SLICE + 1_000;
+        let contexts = |name: usize| if name % 1_000 == 7 { 3 + name / 1_000 } else { 2 };
+        for name in 0..names {
+            let lines = (0..contexts(name)).map(|id| format!("n{name:05}:1|c|#id:{id}"));
+            let lines: Vec<String> = lines.collect();
+            shard.ingest(lines.iter().map(String::as_bytes), 1);
+        }
+        assert!(aggregator.lock().contexts.names_end() > 2 * SLICE);
+        let mut expected: Vec<_> =
+            (0..names).map(|name| (format!("n{name:05}"), contexts(name) as u64)).collect();
+        expected.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        expected.truncate(NAMES);
+        assert_eq!(aggregator.status().by_contexts, expected);
     }
 
     #[test]

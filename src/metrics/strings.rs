@@ -6,6 +6,7 @@
 //! what its owners hold; entries go when the last owner lets go.
 
 use hashbrown::HashTable;
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Where a string went.
@@ -123,9 +124,16 @@ impl Strings {
         }
     }
 
-    /// Every interned string with its owners (the first, inline one included).
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.entries.iter().filter(|e| e.owners > 0).map(|e| (&*e.text, e.owners + self.inline()))
+    /// The interned strings of a slice of the numbers, with their owners (the first, inline one included).
+    pub(super) fn slice(&self, numbers: Range<usize>) -> impl Iterator<Item = (&str, u32)> {
+        let end = numbers.end.min(self.entries.len());
+        let slice = &self.entries[numbers.start.min(end)..end];
+        slice.iter().filter(|e| e.owners > 0).map(|e| (&*e.text, e.owners + self.inline()))
+    }
+
+    /// One past the largest number.
+    pub(super) fn end(&self) -> usize {
+        self.entries.len()
     }
 
     /// Owners of an interned string that keep it inline.
@@ -242,7 +250,7 @@ mod tests {
         assert_eq!((strings.get(id), strings.owners("env:production")), ("env:production", 3));
         strings.release(id);
         strings.release(id);
-        assert_eq!(strings.iter().count(), 0);
+        assert_eq!(strings.slice(0..strings.end()).count(), 0);
         assert_eq!(strings.keep("env:production"), Kept::Interned(id), "the number is used again");
     }
 
@@ -262,7 +270,7 @@ mod tests {
         let mut strings = Strings::counting(3, true);
         assert_eq!(strings.owners("name"), 0);
         let Kept::Interned(id) = strings.keep("name") else { panic!("first sight interns") };
-        assert_eq!((strings.owners("name"), strings.iter().next()), (1, Some(("name", 1))));
+        assert_eq!((strings.owners("name"), strings.slice(0..strings.end()).next()), (1, Some(("name", 1))));
         strings.release(id);
         assert_eq!(strings.owners("name"), 0);
     }

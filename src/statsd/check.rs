@@ -3,7 +3,7 @@
 //! A check is one line, checked whole here, so that `to_owned` cannot fail. Next: `note.rs`.
 
 use super::event::{present, unescape};
-use super::field::{NoteField, Seen, note_field, seconds};
+use super::field::{NoteField, note_fields, seconds};
 use super::{Check, Reject, Remark, Remarks, Status, form};
 use nom::branch::alt;
 use nom::bytes::complete::tag;
@@ -63,10 +63,7 @@ pub(super) fn read(line: &[u8]) -> Result<CheckRef<'_>, Reject> {
         cardinality: &[],
         remarks: Remarks::default(),
     };
-    let mut seen = Seen::default();
-    for field in fields {
-        check.take(field, &mut seen)?;
-    }
+    check.remarks = note_fields(fields, |field| check.take(field))?;
     if form::has_empty_tag(check.tags) {
         check.remarks.insert(Remark::EmptyTag);
     }
@@ -85,17 +82,8 @@ fn status(input: &str) -> Option<Status> {
 }
 
 impl<'a> CheckRef<'a> {
-    fn take(&mut self, field: &'a str, seen: &mut Seen) -> Result<(), Reject> {
-        if field.is_empty() {
-            return Ok(());
-        }
-        let Some(field) = note_field(field) else {
-            self.remarks.insert(Remark::UnknownField);
-            return Ok(());
-        };
-        if seen.again(&field) {
-            self.remarks.insert(Remark::RepeatedField);
-        }
+    /// Keeps a field; `false` for one that says nothing of a check.
+    fn take(&mut self, field: NoteField<'a>) -> Result<bool, Reject> {
         match field {
             NoteField::Time(time) => self.time_s = Some(seconds(time.as_bytes())?),
             NoteField::Host(host) => self.host = host,
@@ -105,9 +93,9 @@ impl<'a> CheckRef<'a> {
             NoteField::External(data) => self.external = data.as_bytes(),
             NoteField::Cardinality(word) => self.cardinality = word.as_bytes(),
             NoteField::Key(_) | NoteField::Priority(_) | NoteField::Source(_) | NoteField::Alert(_) => {
-                self.remarks.insert(Remark::UnknownField);
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

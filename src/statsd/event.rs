@@ -3,7 +3,7 @@
 //! An event is cut by the byte counts it declares, never at the first LF, since its text may hold LF
 //! and `|`. It is checked whole here, so that `to_owned` cannot fail. Next: `check.rs`.
 
-use super::field::{NoteField, Seen, alert, note_field, priority, seconds};
+use super::field::{NoteField, alert, note_fields, priority, seconds};
 use super::message::line;
 use super::{Alert, Event, Reject, Remark, Remarks, form};
 use nom::bytes::complete::{tag, take};
@@ -75,10 +75,8 @@ pub(super) fn read(packet: &[u8]) -> Result<(EventRef<'_>, &[u8]), Reject> {
     match fields {
         [] => {}
         [b'|', fields @ ..] => {
-            let mut seen = Seen::default();
-            for field in std::str::from_utf8(fields).map_err(|_| Reject::NotUtf8)?.split('|') {
-                event.take(field, &mut seen)?;
-            }
+            let fields = std::str::from_utf8(fields).map_err(|_| Reject::NotUtf8)?.split('|');
+            event.remarks = note_fields(fields, |field| event.take(field))?;
         }
         _ => return Err(Reject::BadEvent),
     }
@@ -96,17 +94,8 @@ fn head(packet: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
 }
 
 impl<'a> EventRef<'a> {
-    fn take(&mut self, field: &'a str, seen: &mut Seen) -> Result<(), Reject> {
-        if field.is_empty() {
-            return Ok(());
-        }
-        let Some(field) = note_field(field) else {
-            self.remarks.insert(Remark::UnknownField);
-            return Ok(());
-        };
-        if seen.again(&field) {
-            self.remarks.insert(Remark::RepeatedField);
-        }
+    /// Keeps a field; `false` for one that says nothing of an event.
+    fn take(&mut self, field: NoteField<'a>) -> Result<bool, Reject> {
         match field {
             NoteField::Time(time) => self.time_s = Some(seconds(time.as_bytes())?),
             NoteField::Host(host) => self.host = host,
@@ -114,19 +103,19 @@ impl<'a> EventRef<'a> {
             NoteField::Source(source) => self.source_type = source,
             NoteField::Priority(word) => match priority(word) {
                 Some(low) => self.low_priority = low,
-                None => self.remarks.insert(Remark::UnknownField),
+                None => return Ok(false),
             },
             NoteField::Alert(word) => match alert(word) {
                 Some(alert) => self.alert = alert,
-                None => self.remarks.insert(Remark::UnknownField),
+                None => return Ok(false),
             },
             NoteField::Tags(tags) => self.tags = tags,
             NoteField::Local(data) => self.local = data.as_bytes(),
             NoteField::External(data) => self.external = data.as_bytes(),
             NoteField::Cardinality(word) => self.cardinality = word.as_bytes(),
-            NoteField::Message(_) => self.remarks.insert(Remark::UnknownField),
+            NoteField::Message(_) => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Splitting at `|` is done by whoever calls; here a field's letter is read and nothing else, so the
 //! same small parsers serve metrics, events and checks. No field here may allocate. Next: `form.rs`.
 
-use super::{Alert, Reject};
+use super::{Alert, Reject, Remark, Remarks};
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::character::complete::{char, u64 as whole};
@@ -54,7 +54,7 @@ pub(super) fn metric_field(input: &[u8]) -> Option<MetricField<'_>> {
 }
 
 /// `None` for a field with an unknown letter.
-pub(super) fn note_field(input: &str) -> Option<NoteField<'_>> {
+fn note_field(input: &str) -> Option<NoteField<'_>> {
     let parsed: IResult<_, _, Error<_>> = alt((
         map(preceded(char('#'), rest), NoteField::Tags),
         map(preceded(tag("d:"), rest), NoteField::Time),
@@ -70,6 +70,31 @@ pub(super) fn note_field(input: &str) -> Option<NoteField<'_>> {
     ))
     .parse(input);
     parsed.ok().map(|(_, field)| field)
+}
+
+/// Reads the fields of an event or a check one by one. `take` keeps one and says whether it means anything
+/// there; what does not, what is unknown and what came before is remarked and does no harm.
+pub(super) fn note_fields<'a>(
+    fields: impl Iterator<Item = &'a str>,
+    mut take: impl FnMut(NoteField<'a>) -> Result<bool, Reject>,
+) -> Result<Remarks, Reject> {
+    let mut remarks = Remarks::default();
+    let mut seen = Seen::default();
+    for field in fields.filter(|field| !field.is_empty()) {
+        let known = match note_field(field) {
+            Some(field) => {
+                if seen.again(&field) {
+                    remarks.insert(Remark::RepeatedField);
+                }
+                take(field)?
+            }
+            None => false,
+        };
+        if !known {
+            remarks.insert(Remark::UnknownField);
+        }
+    }
+    Ok(remarks)
 }
 
 /// A whole number of Unix seconds, at least 1, that fits 64 bits as nanoseconds.
@@ -102,11 +127,11 @@ pub(super) fn alert(input: &str) -> Option<Alert> {
 
 /// Which fields of a note came already.
 #[derive(Default)]
-pub(super) struct Seen(u16);
+struct Seen(u16);
 
 impl Seen {
     /// Whether a field with this letter came before.
-    pub(super) fn again(&mut self, field: &NoteField<'_>) -> bool {
+    fn again(&mut self, field: &NoteField<'_>) -> bool {
         let bit = match field {
             NoteField::Time(_) => 1 << 0,
             NoteField::Host(_) => 1 << 1,

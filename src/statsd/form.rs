@@ -4,8 +4,9 @@
 //! for a message whose form is known. It must not decide what becomes of a name (rules, limits on
 //! contexts); it says how the bytes read, or why they are refused. Next: `crate::metrics`.
 
+use super::origin::{entity_tag, origin_tags};
 use super::style::{Styled, pair, styled};
-use super::{Dialect, Metric, Reject, Remark, Remarks, origin_tags};
+use super::{Dialect, Metric, Reject, Remark, Remarks};
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::{all_consuming, map, rest, value};
@@ -52,7 +53,7 @@ pub struct Form {
     pub tags: Vec<String>,
     /// What was odd about the name and the tags; the remarks of the metric itself are not repeated.
     pub remarks: Remarks,
-    /// From the tag `dd.internal.entity_id:`, which is taken out.
+    /// From the tag `dd.internal.entity_id:`, which is taken out; empty where the client wants none.
     pub entity: Option<String>,
     /// From the tag `dd.internal.jmx_check_name:`, which is taken out.
     pub jmx_check: Option<String>,
@@ -109,10 +110,13 @@ pub fn read_into(
 
 impl Form {
     /// Adds the tags that the metric's origin stands for, where origin detection is on: all, unless the
-    /// client asks for fewer. What is longer than a tag may be is left out with a remark.
-    pub fn add_origin(&mut self, metric: &Metric<'_>, limits: &FormLimits) {
+    /// client asks for fewer. A metric without `c:` and `e:` has the origin of its entity, and without that
+    /// the one of `entity`. What is longer than a tag may be is left out with a remark.
+    pub fn add_origin(&mut self, metric: &Metric<'_>, entity: Option<&str>, limits: &FormLimits) {
         let most = self.cardinality.unwrap_or(Cardinality::High);
-        for (cardinality, tag) in origin_tags(metric.local, metric.external) {
+        let is_silent = metric.local.is_empty() && metric.external.is_empty();
+        let entity = self.entity.as_deref().or(entity).filter(|_| is_silent).and_then(entity_tag);
+        for (cardinality, tag) in origin_tags(metric.local, metric.external).chain(entity) {
             if cardinality > most {
                 continue;
             }
@@ -154,7 +158,7 @@ impl Form {
                 return Ok(());
             }
             // Clients write `none` where they are told to send no entity.
-            Some(Internal::Entity("" | "none")) => self.entity = None,
+            Some(Internal::Entity("none")) => self.entity = Some(String::new()),
             Some(Internal::Entity(id)) => self.entity = Some(id.to_owned()),
             Some(Internal::JmxCheck(name)) => self.jmx_check = Some(name.to_owned()),
             Some(Internal::Cardinality(word)) => self.set_cardinality(word.as_bytes()),

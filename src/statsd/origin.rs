@@ -1,4 +1,5 @@
-//! Where a message came from, as its client says: `c:` (local data) and `e:` (external data).
+//! Where a message came from, as its client says: `c:` (local data) and `e:` (external data), or the entity
+//! that `DD_ENTITY_ID` names.
 //!
 //! Read only where origin detection is on, once per form. An inode (`in-`) names a container on its
 //! own host only and is left alone. Nothing here asks a container runtime. Next: `form.rs`.
@@ -27,6 +28,13 @@ pub fn origin_tags<'a>(
     locals.chain(externals).map(|(cardinality, key, value)| (cardinality, format!("{key}:{value}")))
 }
 
+/// The same of an entity as `DD_ENTITY_ID` names it: `ci-<container id>`, `in-<inode>`, or a pod's uid.
+pub(super) fn entity_tag(entity: &str) -> Option<(Cardinality, String)> {
+    let (cardinality, key, value) =
+        items(entity.as_bytes()).next().and_then(|item| read(entity_fact, item))?;
+    Some((cardinality, format!("{key}:{value}")))
+}
+
 fn items(data: &[u8]) -> impl Iterator<Item = &str> {
     let text = std::str::from_utf8(data).ok().filter(|text| !text.contains(char::is_control));
     text.unwrap_or_default().split(',')
@@ -42,6 +50,15 @@ fn local_fact(item: &str) -> IResult<&str, Fact<'_>> {
         value(None, preceded(tag::<_, _, Error<_>>("in-"), rest)),
         map(preceded(tag("ci-"), rest), |id| Some((Cardinality::High, "container_id", id))),
         map(rest, |id| Some((Cardinality::High, "container_id", id))),
+    ))
+    .parse(item)
+}
+
+fn entity_fact(item: &str) -> IResult<&str, Fact<'_>> {
+    alt((
+        value(None, preceded(tag::<_, _, Error<_>>("in-"), rest)),
+        map(preceded(tag("ci-"), rest), |id| Some((Cardinality::High, "container_id", id))),
+        map(rest, |uid| Some((Cardinality::Orchestrator, "pod_uid", uid))),
     ))
     .parse(item)
 }
@@ -80,5 +97,14 @@ mod tests {
             assert_eq!(tags, want, "c:{local} e:{external}");
         }
         assert_eq!(origin_tags(b"ci-\xff", b"cn-a\x01").count(), 0);
+    }
+    #[test]
+    fn an_entity_becomes_one_tag() {
+        let tag = |entity| entity_tag(entity).map(|(_, tag)| tag);
+        assert_eq!(tag("75a-b").as_deref(), Some("pod_uid:75a-b"));
+        assert_eq!(tag("ci-83f").as_deref(), Some("container_id:83f"));
+        for nothing in ["", "in-4026531835", "ci-", "a\nb"] {
+            assert_eq!(tag(nothing), None, "{nothing:?}");
+        }
     }
 }

@@ -53,7 +53,7 @@ table! {
     ListenerChecks Counter "pillion_listener_checks_total" ["listener"] "Service checks received.";
     ListenerEventsDropped Counter "pillion_listener_events_dropped_total" ["listener"] "Events and service checks dropped because too many waited for the backends.";
     ListenerTimestamped Counter "pillion_listener_timestamped_total" ["listener"] "Points that carried a timestamp of their own.";
-    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped because more came than the limit of a flush window.";
+    ListenerTimestampedDropped Counter "pillion_listener_timestamped_dropped_total" ["listener"] "Points with a timestamp of their own dropped: over the limit of a flush window, or no push backend to go to.";
     ListenerRuledOut Counter "pillion_listener_ruled_out_total" ["listener"] "Messages that a rule told to drop.";
     ListenerFolded Counter "pillion_listener_folded_total" ["listener"] "Messages that went into an overflow series because a limit of contexts was reached.";
     ListenerNoRoom Counter "pillion_listener_no_room_total" ["listener"] "Messages that found no room even in an overflow series.";
@@ -75,7 +75,7 @@ table! {
     ContextsCreated Counter "pillion_contexts_created_total" [] "Contexts made since the start.";
     ContextsEvicted Counter "pillion_contexts_evicted_total" ["reason"] "Contexts given up, by reason: expired, or room for new ones.";
     Forms Gauge "pillion_forms" [] "Forms held: the ways in which contexts were written on the wire.";
-    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts fold into an overflow series.";
+    NamesOverLimit Gauge "pillion_names_over_limit" [] "Names whose newest contexts folded into an overflow series, in this flush window or the one before.";
     Flushes Counter "pillion_flushes_total" [] "Flush windows closed.";
     FlushesSkipped Counter "pillion_flushes_skipped_total" [] "Flush windows that came too late and were merged into the next.";
     FlushSeconds Counter "pillion_flush_seconds_total" [] "Time spent in flushes, in seconds.";
@@ -87,15 +87,37 @@ table! {
     PagesAbandoned Counter "pillion_pages_abandoned_total" [] "Pages whose reader went away before their end.";
     PageConflicts Counter "pillion_page_conflicts_total" ["reason"] "Lines left out of pages or changed on them, by reason; each page counts anew.";
 
-    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points or records that a backend took.";
+    BackendSent Counter "pillion_backend_sent_total" ["backend", "signal"] "Points, records, spans or client payloads that a backend took.";
     BackendRetried Counter "pillion_backend_retried_total" ["backend", "signal"] "Payloads sent again after a passing fault.";
-    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points or records lost at a backend, by reason.";
+    BackendDropped Counter "pillion_backend_dropped_total" ["backend", "signal", "reason"] "Points, records, spans or client payloads lost at a backend, by reason.";
     BackendQueueBytes Gauge "pillion_backend_queue_bytes" ["backend"] "Bytes that wait for a backend.";
+
+    SpansReceived Counter "pillion_spans_received_total" ["protocol"] "Spans taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
+    SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Sound spans that were not taken and whose client was told so, by reason.";
+    SpansDropped Counter "pillion_spans_dropped_total" ["reason"] "Spans taken and dropped before any backend's queue, by reason.";
+    SpansPending Gauge "pillion_spans_pending" [] "Spans in the batch that is being gathered.";
+    TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies and spans hold, from reading to delivery.";
+    TracesBudgetLimit Gauge "pillion_traces_budget_limit_bytes" [] "The most that they may hold.";
+    ClientStatsReceived Counter "pillion_client_stats_received_total" [] "Payloads of statistics taken from Datadog clients.";
+    ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";
+    ClientStatsNotCarried Counter "pillion_client_stats_not_carried_total" [] "Payloads of statistics dropped because no configured backend carries them.";
+
+    SpansNormalized Counter "pillion_spans_normalized_total" ["reason"] "Changes made to Datadog spans, coming or leaving, by what was wrong with them.";
+    DatadogSpansDropped Counter "pillion_datadog_spans_dropped_total" ["reason"] "Spans read from Datadog tracers and not taken, by reason; a trace that cannot be repaired goes whole.";
+    DatadogCountMismatches Counter "pillion_datadog_trace_count_mismatches_total" [] "Requests of Datadog tracers whose header tells another number of traces than their body has.";
+    DatadogClientDropped Counter "pillion_datadog_client_dropped_total" ["kind"] "Traces and spans that Datadog tracers say they dropped themselves by sampling.";
+    DatadogNotCarried Counter "pillion_datadog_not_carried_total" ["path"] "Requests of Datadog clients for what is not carried, by path.";
 
     HttpRequests Counter "pillion_http_requests_total" ["path", "code"] "Requests answered, by path and status code; unknown paths are counted as `other`.";
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";
     HttpConnectionsClosed Counter "pillion_http_connections_closed_total" ["reason"] "Connections that the HTTP server ended, by reason.";
     HttpAcceptErrors Counter "pillion_http_accept_errors_total" [] "Connections that could not be accepted, most often for want of file descriptors.";
+    IntakeRequests Counter "pillion_intake_requests_total" ["protocol", "status"] "Requests answered by the span intakes, by protocol and by HTTP status or, over gRPC, the name of its code.";
+    IntakeRefused Counter "pillion_intake_refused_total" ["protocol", "reason"] "Requests refused by the span intakes, by reason.";
+    IntakeBodyBytes Counter "pillion_intake_body_bytes_total" ["protocol"] "Bytes of request bodies that the span intakes read, as sent.";
+    IntakeConnections Gauge "pillion_intake_connections" ["protocol"] "Open connections of the span intakes.";
+    IntakeConnectionsClosed Counter "pillion_intake_connections_closed_total" ["protocol", "reason"] "Connections that the span intakes ended, by reason.";
+    IntakeAcceptErrors Counter "pillion_intake_accept_errors_total" ["protocol"] "Connections that a span intake could not accept, most often for want of file descriptors.";
     LogSuppressed Counter "pillion_log_lines_suppressed_total" [] "Log lines held back by the rate limit of their call site.";
     TelemetryOffered Counter "pillion_telemetry_offered_total" ["signal"] "Own spans and log records meant for the configured endpoint; what is neither sent nor lost waits or found no room.";
     TelemetrySent Counter "pillion_telemetry_sent_total" ["signal"] "Own spans and log records that the configured endpoint took.";

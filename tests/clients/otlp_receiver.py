@@ -1,9 +1,11 @@
 """An OTLP receiver that is not ours: gRPC by grpcio, HTTP by the standard library.
 
-Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request with
-what each transport has heard so far: sums of counters by name, counts of histograms, log bodies.
+Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request: of
+metrics and logs what the transport has heard so far (sums of counters by name, counts of histograms, log
+bodies), of spans the request itself in the JSON of OTLP.
 """
 
+import base64
 import gzip
 import json
 import sys
@@ -13,11 +15,31 @@ from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
+from google.protobuf.json_format import MessageToDict, ParseDict
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
+IDS = ("traceId", "spanId", "parentSpanId")
+
+
+def with_ids(value, change):
+    """The same JSON with every id changed: OTLP has them in hex, protobuf's own JSON in base64."""
+    if isinstance(value, list):
+        return [with_ids(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: change(item) if key in IDS else with_ids(item, change) for key, item in value.items()}
+    return value
+
+
+def hex_of(text):
+    return base64.b64decode(text).hex()
+
+
+def base64_of(text):
+    return base64.b64encode(bytes.fromhex(text)).decode()
 
 
 class Heard:
@@ -62,6 +84,11 @@ class Heard:
                     self.logs += [str(record) for record in scope.log_records]
             self.report()
 
+    def spans(self, request):
+        spans = with_ids(MessageToDict(request, use_integers_for_enums=True), hex_of)
+        with self.lock:
+            print(json.dumps({"transport": self.transport, "traces": spans}), flush=True)
+
     def report(self):
         counters = self.counters.copy()
         for (name, _), value in self.cumulative.items():
@@ -98,7 +125,16 @@ class GrpcLogs(logs_service_pb2_grpc.LogsServiceServicer):
         return logs_service_pb2.ExportLogsServiceResponse()
 
 
-def http_handler(heard):
+class GrpcTraces(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, heard):
+        self.heard = heard
+
+    def Export(self, request, context):
+        self.heard.spans(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+def http_handler(heard, heard_json):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -106,6 +142,8 @@ def http_handler(heard):
             body = self.body()
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
+            if self.headers.get("content-type") == "application/json":
+                return self.json(body)
             if self.headers.get("content-type") != "application/x-protobuf":
                 return self.answer(415, b"")
             if self.path == "/v1/metrics":
@@ -114,9 +152,22 @@ def http_handler(heard):
             elif self.path == "/v1/logs":
                 heard.records(logs_service_pb2.ExportLogsServiceRequest.FromString(body))
                 answer = logs_service_pb2.ExportLogsServiceResponse()
+            elif self.path == "/v1/traces":
+                heard.spans(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+                answer = trace_service_pb2.ExportTraceServiceResponse()
             else:
                 return self.answer(404, b"")
             self.answer(200, answer.SerializeToString())
+
+        def json(self, body):
+            if self.path != "/v1/traces":
+                return self.answer(404, b"")
+            # Unknown fields are a fault here: what is sent must be what the protocol has.
+            request = ParseDict(
+                with_ids(json.loads(body), base64_of), trace_service_pb2.ExportTraceServiceRequest()
+            )
+            heard_json.spans(request)
+            self.answer(200, b"{}", "application/json")
 
         def body(self):
             if self.headers.get("transfer-encoding") != "chunked":
@@ -128,9 +179,9 @@ def http_handler(heard):
             self.rfile.readline()
             return b"".join(parts)
 
-        def answer(self, status, body):
+        def answer(self, status, body, kind="application/x-protobuf"):
             self.send_response(status)
-            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -150,8 +201,9 @@ def main():
     logs_service_pb2_grpc.add_LogsServiceServicer_to_server(GrpcLogs(over_grpc), server)
     if not server.add_insecure_port(f"127.0.0.1:{grpc_port}"):
         sys.exit(f"port {grpc_port} is taken")
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(GrpcTraces(over_grpc), server)
     server.start()
-    http = ThreadingHTTPServer(("127.0.0.1", int(http_port)), http_handler(over_http))
+    http = ThreadingHTTPServer(("127.0.0.1", int(http_port)), http_handler(over_http, Heard("json")))
     print(json.dumps({"listening": [grpc_port, http_port]}), flush=True)
     http.serve_forever()
 

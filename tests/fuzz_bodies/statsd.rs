@@ -123,7 +123,7 @@ fn assert_form(metric: &Metric<'_>, dialect: Dialect, form: &mut Form) {
     assert!(form.tags.len() <= limits.tags && form.tags.iter().all(|tag| tag.len() <= limits.tag_bytes));
     assert!(form.tags.iter().all(|tag| !tag.contains(char::is_control)));
     assert_tags(&form.tags);
-    form.add_origin(metric, &limits);
+    form.add_origin(metric, Some("75a"), &limits);
     assert_tags(&form.tags);
 }
 

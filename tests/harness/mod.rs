@@ -15,6 +15,9 @@ pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod page;
 pub(crate) mod port;
+pub(crate) mod receiver;
+pub(crate) mod scene;
+pub(crate) mod spans;
 pub(crate) mod tool;
 
 use lines::Lines;
@@ -51,6 +54,10 @@ pub(crate) struct Setup {
     pub(crate) dir: tempfile::TempDir,
     udp: SocketAddr,
     http: SocketAddr,
+    otlp_grpc: SocketAddr,
+    otlp_http: SocketAddr,
+    datadog: SocketAddr,
+    zipkin: SocketAddr,
     more: Vec<String>,
     listen: Option<String>,
     environment: Vec<(String, String)>,
@@ -58,12 +65,22 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// UDP on a free port, HTTP on another, a flush each second, the rest as it comes.
+    /// A free port for each listener, a flush each second, the rest as it comes.
     pub(crate) fn new() -> Self {
-        let udp = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let http = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let dir = tempfile::Builder::new().prefix("pillion").tempdir().unwrap();
-        Setup { dir, udp, http, more: Vec::new(), listen: None, environment: Vec::new(), toml: String::new() }
+        let free = || SocketAddr::from(([127, 0, 0, 1], port::free()));
+        Setup {
+            dir: tempfile::Builder::new().prefix("pillion").tempdir().unwrap(),
+            udp: free(),
+            http: free(),
+            otlp_grpc: free(),
+            otlp_http: free(),
+            datadog: free(),
+            zipkin: free(),
+            more: Vec::new(),
+            listen: None,
+            environment: Vec::new(),
+            toml: String::new(),
+        }
     }
 
     pub(crate) fn udp(&self) -> SocketAddr {
@@ -72,6 +89,22 @@ impl Setup {
 
     pub(crate) fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    pub(crate) fn otlp_grpc(&self) -> SocketAddr {
+        self.otlp_grpc
+    }
+
+    pub(crate) fn otlp_http(&self) -> SocketAddr {
+        self.otlp_http
+    }
+
+    pub(crate) fn datadog(&self) -> SocketAddr {
+        self.datadog
+    }
+
+    pub(crate) fn zipkin(&self) -> SocketAddr {
+        self.zipkin
     }
 
     /// A path in the agent's own folder.
@@ -123,6 +156,10 @@ impl Setup {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PILLION_HTTP_LISTEN", self.http.to_string())
             .env("PILLION_METRICS_FLUSH_INTERVAL", "1s")
+            .env("PILLION_OTLP_GRPC", self.otlp_grpc.to_string())
+            .env("PILLION_OTLP_HTTP", self.otlp_http.to_string())
+            .env("PILLION_DATADOG_LISTEN", self.datadog.to_string())
+            .env("PILLION_ZIPKIN_LISTEN", self.zipkin.to_string())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .arg("--config")
             .arg(config)
@@ -188,6 +225,22 @@ impl Agent {
 
     pub(crate) fn http(&self) -> SocketAddr {
         self.setup.http
+    }
+
+    pub(crate) fn otlp_grpc(&self) -> SocketAddr {
+        self.setup.otlp_grpc
+    }
+
+    pub(crate) fn otlp_http(&self) -> SocketAddr {
+        self.setup.otlp_http
+    }
+
+    pub(crate) fn datadog(&self) -> SocketAddr {
+        self.setup.datadog
+    }
+
+    pub(crate) fn zipkin(&self) -> SocketAddr {
+        self.setup.zipkin
     }
 
     pub(crate) fn pid(&self) -> u32 {

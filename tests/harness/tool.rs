@@ -24,6 +24,7 @@ pub(crate) fn rig() -> Command {
 pub(crate) fn node(script: &str) -> Command {
     let modules = needed(target().join("test-env/node/node_modules"));
     let mut command = Command::new(on_path("node"));
+    without_datadog(&mut command);
     command.env("NODE_PATH", modules).arg(client(script));
     command
 }
@@ -31,7 +32,15 @@ pub(crate) fn node(script: &str) -> Command {
 /// A script of `tests/clients` in Python, with the clients it needs.
 pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new(needed(target().join("test-env/python/bin/python")));
+    without_datadog(&mut command);
     command.arg("-B").arg(client(script));
+    command
+}
+
+/// Datadog's test agent, which stands between a tracer and an agent and judges what the tracer sends.
+pub(crate) fn test_agent() -> Command {
+    let mut command = Command::new(needed(target().join("test-env/test-agent/bin/ddapm-test-agent")));
+    without_datadog(&mut command);
     command
 }
 
@@ -42,7 +51,6 @@ pub(crate) fn system(name: &str) -> Command {
 
 /// Runs to the end; anything but success fails the test with what was written.
 pub(crate) fn run(command: &mut Command) -> Output {
-    without_datadog(command);
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(
         output.status.success(),
@@ -67,14 +75,13 @@ pub(crate) fn send_corpus(agent: &Agent) -> f64 {
 
 /// Starts a server; its streams are gathered.
 pub(crate) fn start(command: &mut Command) -> (Process, Lines) {
-    without_datadog(command);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut process = Process(child);
     let lines = Lines::of(&mut process.0);
     (process, lines)
 }
 
-/// Clients read these and send something else then.
+/// Clients read these and send something else then. What a test sets comes afterwards and stays.
 fn without_datadog(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 
 /// A module and the modules that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("cli", &["agent", "intake", "admin", "backend", "deliver", "metrics", "statsd", "config"]),
-    ("agent", &["intake", "admin", "backend", "deliver", "metrics", "statsd", "config"]),
-    ("admin", &["intake", "backend", "deliver", "metrics", "statsd", "config"]),
-    ("intake", &["deliver", "metrics", "statsd", "config"]),
-    ("backend", &["deliver", "metrics", "statsd", "config"]),
-    ("deliver", &["metrics", "statsd", "config"]),
+    ("cli", &["agent", "intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "config"]),
+    ("agent", &["intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "config"]),
+    ("admin", &["intake", "backend", "deliver", "metrics", "statsd", "traces", "config"]),
+    ("intake", &["deliver", "metrics", "statsd", "traces", "config"]),
+    ("backend", &["deliver", "metrics", "statsd", "traces", "config"]),
+    ("deliver", &["metrics", "statsd", "traces", "config"]),
     ("metrics", &["statsd", "config"]),
+    ("traces", &["config"]),
     ("statsd", &["config"]),
     ("config", &[]),
     ("telemetry", &[]),

@@ -52,11 +52,12 @@ pub fn cost(
     Ok(())
 }
 
-/// Halves the distance between a rate that was lossless and one that was not.
+/// Halves the distance between a rate that was lossless and one that was not, in one of `tries`.
 pub fn lossless(
     options: &corpus::Options,
     to: &Target,
     seconds: f64,
+    tries: u32,
     highest: f64,
 ) -> Result<(), Box<dyn Error>> {
     let c = corpus::build(options);
@@ -64,18 +65,13 @@ pub fn lossless(
     let (mut good, mut bad) = (0.0, highest);
     for _ in 0..9 {
         let rate = if good == 0.0 { bad / 8.0 } else { (good + bad) / 2.0 };
-        let before = drops(to);
-        let s = wire::send(&c, to, (rate * seconds) as u64, rate)?;
-        std::thread::sleep(Duration::from_millis(500));
-        let dropped = drops(to) - before;
-        let reached = s.messages as f64 / s.seconds;
-        eprintln!("{}", json!({"rate": rate, "reached": reached, "dropped_datagrams": dropped}));
-        if dropped > 0 {
-            bad = rate;
-        } else {
-            good = reached;
-            if reached < rate * 0.95 {
-                break; // the sender is the limit
+        match reached_without_drop(&c, to, seconds, tries, rate)? {
+            None => bad = rate,
+            Some(reached) => {
+                good = reached;
+                if reached < rate * 0.95 {
+                    break; // the sender is the limit
+                }
             }
         }
         if bad - good < bad * 0.04 {
@@ -84,6 +80,28 @@ pub fn lossless(
     }
     println!("{}", json!({"lossless_per_second": good}));
     Ok(())
+}
+
+/// Messages a second that the first try without a drop reached.
+fn reached_without_drop(
+    corpus: &Corpus,
+    to: &Target,
+    seconds: f64,
+    tries: u32,
+    rate: f64,
+) -> Result<Option<f64>, Box<dyn Error>> {
+    for _ in 0..tries.max(1) {
+        let before = drops(to);
+        let s = wire::send(corpus, to, (rate * seconds) as u64, rate)?;
+        std::thread::sleep(Duration::from_millis(500));
+        let dropped = drops(to) - before;
+        let reached = s.messages as f64 / s.seconds;
+        eprintln!("{}", json!({"rate": rate, "reached": reached, "dropped_datagrams": dropped}));
+        if dropped == 0 {
+            return Ok(Some(reached));
+        }
+    }
+    Ok(None)
 }
 
 /// Halves the distance between a burst that was taken whole each time and one that was not.

@@ -1,5 +1,5 @@
 //! JSON lines to a file or to standard output: one OTLP JSON object a line, as the OpenTelemetry
-//! collector's file exporter writes them (`resourceMetrics` or `resourceLogs`).
+//! collector's file exporter writes them (`resourceMetrics`, `resourceLogs` or `resourceSpans`).
 //!
 //! Counters are deltas, so that lines can be added up; the sum of one counter is
 //! ```sh
@@ -12,18 +12,20 @@
 mod stamp;
 mod writer;
 
-use super::otlp::{json::Json, logs, metrics};
+use super::otlp::{json, logs, metrics, traces};
 use super::{Descriptor, StartError};
 use crate::clock;
 use crate::config::{File, Temporality};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::task::{JoinHandle, spawn_blocking};
 use writer::{WriteError, Writer};
 
 pub(super) static DESCRIPTOR: Descriptor =
-    Descriptor { name: "file", signals: &[Signal::Metrics, Signal::Logs] };
+    Descriptor { name: "file", signals: &[Signal::Metrics, Signal::Logs, Signal::Traces] };
+
+/// Longest line of spans: readers hold a whole line.
+const LINE_BYTES: usize = 16 << 20;
 
 /// The file backend.
 #[derive(Debug)]
@@ -53,13 +55,16 @@ impl Lines {
 
 impl Backend for Lines {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
-        let body = match part {
+        let mut line = match part {
             Part::Metrics { snapshot, series } => {
-                line(&Json(&metrics::request(snapshot, series, Temporality::Delta, self.version)))
+                json::written(&metrics::request(snapshot, series, Temporality::Delta, self.version))
             }
-            Part::Notes { notes, resource } => line(&Json(&logs::request(notes, resource, self.version))),
+            Part::Notes { notes, resource } => json::written(&logs::request(notes, resource, self.version)),
+            Part::Spans { chunks } => traces::json(chunks, LINE_BYTES)?,
+            Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
-        Ok(Encoded { body: Some(body), unsupported: 0 })
+        line.push(b'\n');
+        Ok(Encoded { body: Some(line.into()), unsupported: 0 })
     }
 
     async fn send(&mut self, payload: &Payload) -> Outcome {
@@ -91,15 +96,6 @@ impl Backend for Lines {
             self.job = Some(Job { body: payload.body.clone(), handle });
         }
     }
-}
-
-fn line(message: &impl Serialize) -> Bytes {
-    let mut line = Vec::new();
-    // Writing into memory cannot fail, and every key of these shapes is a string.
-    let written = serde_json::to_writer(&mut line, message);
-    debug_assert!(written.is_ok(), "{written:?}");
-    line.push(b'\n');
-    line.into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The file backend behind its trait: lines as `jq` will read them, and writes that were given up.
 
 use super::*;
-use crate::backend::tests::{checkout, samples};
+use crate::backend::tests::{checkout, samples, spans};
 use crate::deliver::Part;
 use std::path::Path;
 use std::task::Poll;
@@ -25,7 +25,8 @@ async fn every_part_is_one_line_of_otlp_json() {
     let resource = &snapshot.resource;
     let metrics = payload(&mut lines, Part::Metrics { snapshot: &snapshot, series: &snapshot.series[..1] });
     let logs = payload(&mut lines, Part::Notes { notes: &notes, resource });
-    for payload in [&metrics, &logs, &metrics] {
+    let spans = payload(&mut lines, Part::Spans { chunks: &spans() });
+    for payload in [&metrics, &logs, &spans] {
         assert_eq!(lines.send(payload).await, Outcome::Delivered);
     }
     let text = std::fs::read_to_string(&path).unwrap();
@@ -33,6 +34,7 @@ async fn every_part_is_one_line_of_otlp_json() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(values.len(), 3);
     assert!(values[0]["resourceMetrics"].is_array() && values[1]["resourceLogs"].is_array());
+    insta::assert_snapshot!(text.lines().nth(2).unwrap(), @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"pay"}]},{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"pay"}]}]}]}"#);
     insta::assert_snapshot!(text.lines().next().unwrap(), @r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeMetrics":[{"scope":{"name":"pillion","version":"1.2.3"},"metrics":[{"name":"orders.created","sum":{"dataPoints":[{"attributes":[{"key":"env","value":{"stringValue":"prod"}},{"key":"new","value":{"stringValue":""}},{"key":"url","value":{"stringValue":"http://x"}}],"startTimeUnixNano":"1700000000000000000","timeUnixNano":"1700000010000000000","asDouble":3.0}],"aggregationTemporality":1,"isMonotonic":true}}]}]}]}"#);
 }
 

@@ -28,6 +28,26 @@ pub(super) fn accepted(response: &ExportMetricsServiceResponse) -> Outcome {
     }
 }
 
+/// A server's answer in JSON. What cannot be read says nothing.
+pub(super) fn of_json(body: &[u8]) -> ExportMetricsServiceResponse {
+    /// How many were rejected, under the name that each signal has for it.
+    const REJECTED: [&str; 3] = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"];
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(partial) = answer.get("partialSuccess") else { return ExportMetricsServiceResponse::default() };
+    let number = |value: &serde_json::Value| {
+        value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+    };
+    let partial = ExportMetricsPartialSuccess {
+        rejected_data_points: REJECTED.iter().find_map(|name| number(partial.get(name)?)).unwrap_or(0),
+        error_message: partial
+            .get("errorMessage")
+            .and_then(|text| text.as_str())
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    ExportMetricsServiceResponse { partial_success: Some(partial) }
+}
+
 /// An HTTP answer other than success. `retry_after` is the header's text; `now_ns` the wall clock.
 pub(super) fn refused(status: u16, retry_after: Option<&str>, body: &[u8], now_ns: u64) -> Outcome {
     let why = match error_text(body) {
@@ -155,8 +175,14 @@ fn retry_info(details: &[u8]) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(delay.nanos).unwrap_or(0).min(999_999_999)))
 }
 
-/// The text of an error's body: a `google.rpc.Status` in protobuf, or whatever it is.
+/// The text of an error's body: a `google.rpc.Status` in protobuf or JSON, or whatever it is.
 fn error_text(body: &[u8]) -> String {
+    if body.starts_with(b"{") {
+        let status: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(message) = status.get("message").and_then(|text| text.as_str()) {
+            return shown(message);
+        }
+    }
     match RpcStatus::decode(body) {
         Ok(status) if !status.message.is_empty() => shown(&status.message),
         Ok(_) | Err(_) => shown(&String::from_utf8_lossy(body)),
@@ -303,6 +329,23 @@ mod tests {
         );
         assert_eq!(accepted(&response(-1, "")), Outcome::Delivered);
         assert_eq!(accepted(&ExportMetricsServiceResponse::default()), Outcome::Delivered);
+    }
+
+    #[test]
+    fn answers_in_json_read_the_same() {
+        let outcome = |body: &str| accepted(&of_json(body.as_bytes()));
+        for name in ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"] {
+            for number in ["2", "\"2\""] {
+                let body = format!(r#"{{"partialSuccess":{{"{name}":{number},"errorMessage":"old"}}}}"#);
+                assert_eq!(outcome(&body), Outcome::Partial { refused: 2, why: "old".into() }, "{body}");
+            }
+        }
+        let taken = ["", "{}", "<html>", "[]", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":null}"#];
+        assert!(taken.iter().all(|body| outcome(body) == Outcome::Delivered));
+        let status = refused(400, None, br#"{"code":3,"message":"bad name"}"#, 0);
+        assert_eq!(status, Outcome::Poison { why: "HTTP 400: bad name".into() });
+        let other = refused(400, None, br#"{"error":"bad"}"#, 0);
+        assert_eq!(other, Outcome::Poison { why: r#"HTTP 400: {"error":"bad"}"#.into() });
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::answer::{accepted, causes, status};
 use crate::backend::StartError;
+use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use bytes::{BufMut, Bytes};
 use http::HeaderMap;
@@ -18,13 +19,14 @@ use tonic::{Request, Status};
 
 const METRICS_PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const LOGS_PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const TRACES_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 #[derive(Debug)]
 pub(super) struct Grpc {
     endpoint: Endpoint,
     channel: Channel,
     metadata: MetadataMap,
-    gzip: bool,
+    compression: Option<CompressionEncoding>,
     /// A request was begun and not finished.
     busy: bool,
 }
@@ -33,7 +35,7 @@ impl Grpc {
     pub(super) fn new(
         endpoint: &str,
         headers: HeaderMap,
-        gzip: bool,
+        compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
         let wrong = |error: tonic::transport::Error| StartError::Endpoint {
@@ -51,7 +53,12 @@ impl Grpc {
         }
         let channel = built.connect_lazy();
         let metadata = MetadataMap::from_headers(headers);
-        Ok(Grpc { endpoint: built, channel, metadata, gzip, busy: false })
+        let compression = match compression {
+            Compression::None => None,
+            Compression::Gzip => Some(CompressionEncoding::Gzip),
+            Compression::Zstd => Some(CompressionEncoding::Zstd),
+        };
+        Ok(Grpc { endpoint: built, channel, metadata, compression, busy: false })
     }
 
     pub(super) async fn send(&mut self, payload: &Payload) -> Outcome {
@@ -67,8 +74,8 @@ impl Grpc {
 
     async fn call(&self, payload: &Payload) -> Outcome {
         let mut client = Client::new(self.channel.clone());
-        if self.gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
+        if let Some(encoding) = self.compression {
+            client = client.send_compressed(encoding);
         }
         client = client.accept_compressed(CompressionEncoding::Gzip);
         if let Err(error) = client.ready().await {
@@ -79,6 +86,8 @@ impl Grpc {
         let path = PathAndQuery::from_static(match payload.signal {
             Signal::Metrics => METRICS_PATH,
             Signal::Logs => LOGS_PATH,
+            Signal::Traces => TRACES_PATH,
+            Signal::Stats => return super::not_carried(),
         });
         match client.unary(request, path, Encoded).await {
             Ok(response) => accepted(response.get_ref()),

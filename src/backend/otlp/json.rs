@@ -1,5 +1,5 @@
-//! OTLP's JSON form of the requests that this backend makes: what the file backend writes and what
-//! tests read.
+//! OTLP's JSON form of the metrics and logs that this backend makes: what `protocol = "http/json"` sends, what
+//! the file backend writes and what tests read.
 //!
 //! Names in lower camel case, 64-bit integers as strings, enums as integers, fields at their default
 //! left out, infinities as strings. Only the shapes that `metrics` and `logs` make are written: all
@@ -16,6 +16,18 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// A message that is written as OTLP JSON.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::backend) struct Json<'a, T>(pub(in crate::backend) &'a T);
+
+/// A message as its JSON.
+pub(in crate::backend) fn written<M>(message: &M) -> Vec<u8>
+where
+    for<'a> Json<'a, M>: Serialize,
+{
+    let mut out = Vec::new();
+    // Writing into memory cannot fail, and every key of these shapes is a string.
+    let written = serde_json::to_writer(&mut out, &Json(message));
+    debug_assert!(written.is_ok(), "{written:?}");
+    out
+}
 
 /// Several of them.
 struct List<'a, T>(&'a [T]);

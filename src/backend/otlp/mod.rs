@@ -1,4 +1,4 @@
-//! OTLP push: metrics and logs to a collector or any backend that speaks OTLP, over gRPC or HTTP.
+//! OTLP push: metrics, logs and spans to a collector or any backend that speaks OTLP, over gRPC or HTTP.
 //!
 //! Counters as sums, gauges and set sizes as gauges, timers, histograms and distributions as
 //! exponential histograms (explicit ones where a rule set buckets), events and service checks as log
@@ -12,19 +12,20 @@ mod http;
 pub(super) mod json;
 pub(super) mod logs;
 pub(super) mod metrics;
+pub(super) mod traces;
 
+use super::compress::compressed;
 use super::{Descriptor, StartError};
 use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use flate2::write::GzEncoder;
 use prost::Message;
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
 pub(super) static DESCRIPTOR: Descriptor =
-    Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs] };
+    Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs, Signal::Traces] };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,8 +38,16 @@ pub(super) struct Exporter {
     temporality: Temporality,
     version: &'static str,
     /// Payloads are compressed when they are made; over gRPC the transport does it.
-    gzip_body: bool,
+    body: Compression,
+    form: Form,
     transport: Transport,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Protobuf,
+    Json,
 }
 
 #[derive(Debug)]
@@ -59,16 +68,22 @@ impl Exporter {
         check_endpoint(endpoint)
             .map_err(|why| StartError::Endpoint { endpoint: endpoint.to_owned(), why: why.to_owned() })?;
         let headers = headers(&options.headers)?;
-        let gzip = options.compression == Compression::Gzip;
+        let compression = options.compression;
         let agent = format!("pillion/{version} (OTLP exporter; Rust)");
-        let (transport, gzip_body) = match options.protocol {
-            OtlpProtocol::Grpc => {
-                let grpc = grpc::Grpc::new(endpoint, headers, gzip, &agent)?;
-                (Transport::Grpc(Box::new(grpc)), false)
-            }
-            OtlpProtocol::Http => (Transport::Http(http::Http::new(endpoint, headers, gzip, &agent)?), gzip),
+        let form = match options.protocol {
+            OtlpProtocol::Grpc | OtlpProtocol::Http => Form::Protobuf,
+            OtlpProtocol::HttpJson => Form::Json,
         };
-        Ok(Exporter { temporality: options.temporality, version, gzip_body, transport })
+        let (transport, body) = match options.protocol {
+            OtlpProtocol::Grpc => {
+                let grpc = grpc::Grpc::new(endpoint, headers, compression, &agent)?;
+                (Transport::Grpc(Box::new(grpc)), Compression::None)
+            }
+            OtlpProtocol::Http | OtlpProtocol::HttpJson => {
+                (Transport::Http(http::Http::new(endpoint, headers, form, compression, &agent)?), compression)
+            }
+        };
+        Ok(Exporter { temporality: options.temporality, version, body, form, transport })
     }
 }
 
@@ -76,11 +91,18 @@ impl Backend for Exporter {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
         let body = match part {
             Part::Metrics { snapshot, series } => {
-                protobuf(&metrics::request(snapshot, series, self.temporality, self.version))?
+                self.form.write(&metrics::request(snapshot, series, self.temporality, self.version))?
             }
-            Part::Notes { notes, resource } => protobuf(&logs::request(notes, resource, self.version))?,
+            Part::Notes { notes, resource } => {
+                self.form.write(&logs::request(notes, resource, self.version))?
+            }
+            Part::Spans { chunks } => match self.form {
+                Form::Protobuf => traces::request(chunks, MESSAGE_BYTES)?,
+                Form::Json => traces::json(chunks, MESSAGE_BYTES)?,
+            },
+            Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
-        let body = if self.gzip_body { gzip(&body) } else { body };
+        let body = compressed(body, self.body)?;
         Ok(Encoded { body: Some(body.into()), unsupported: 0 })
     }
 
@@ -92,18 +114,32 @@ impl Backend for Exporter {
     }
 }
 
-fn protobuf(message: &impl Message) -> Result<Vec<u8>, TooLarge> {
-    if message.encoded_len() > MESSAGE_BYTES {
-        return Err(TooLarge);
-    }
-    Ok(message.encode_to_vec())
+/// For a payload that `encode` never makes.
+fn not_carried() -> Outcome {
+    Outcome::Poison { why: "OTLP carries no statistics of Datadog clients".to_owned() }
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
-    // Writing into memory cannot fail.
-    let _ = encoder.write_all(body);
-    encoder.finish().unwrap_or_default()
+impl Form {
+    fn write<M: Message>(self, message: &M) -> Result<Vec<u8>, TooLarge>
+    where
+        for<'a> json::Json<'a, M>: Serialize,
+    {
+        match self {
+            Form::Protobuf if message.encoded_len() > MESSAGE_BYTES => Err(TooLarge),
+            Form::Protobuf => Ok(message.encode_to_vec()),
+            Form::Json => {
+                let body = json::written(message);
+                if body.len() > MESSAGE_BYTES { Err(TooLarge) } else { Ok(body) }
+            }
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Form::Protobuf => "application/x-protobuf",
+            Form::Json => "application/json",
+        }
+    }
 }
 
 fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {

@@ -1,14 +1,14 @@
 //! Places to listen at, send to and write to.
 
 use super::text::Text;
-use super::{Format, Shape, quote};
+use super::{Format, Shape, each, quote, show_list};
 use crate::config::load::{Load, join};
 use crate::config::node::{Node, Raw};
 use crate::config::{ListenAddress, Secret};
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// An IP address and a port.
@@ -146,6 +146,73 @@ impl std::fmt::Display for ListenAddress {
     }
 }
 
+/// Where an HTTP intake listens: addresses and Unix sockets; none turns it off.
+pub(crate) struct HttpListens;
+
+impl Format for HttpListens {
+    type Value = Vec<ListenAddress>;
+
+    const SHAPE: Shape = Shape::List;
+
+    fn kind() -> String {
+        "list of addresses".into()
+    }
+
+    fn expects() -> String {
+        "a list such as `[\"127.0.0.1:4318\", \"unix:///run/otlp.socket\"]`, or `[]` for none".into()
+    }
+
+    fn read(node: &Node, path: &str, load: &mut Load) -> Option<Vec<ListenAddress>> {
+        each::<Self, ListenAddress>(node, path, load, |item, path, load| {
+            let read = item.text().map(|text| match text.split_once("://") {
+                None => socket_address(text).map(ListenAddress::Tcp),
+                Some(("unix", _)) => listen_address(text).map_err(|_| None),
+                Some(_) => socket_address(text).map(ListenAddress::Tcp),
+            });
+            match read {
+                Some(Ok(address)) => return Some(address),
+                Some(Err(Some(meant))) => {
+                    let message = format!("`{path}` must be an IP address with a port");
+                    load.fault(&item.at, message, item.found(), format!("write `\"{meant}\"`"));
+                }
+                Some(Err(None)) | None => load.wrong::<HttpListen>(path, item),
+            }
+            None
+        })
+    }
+
+    fn show(value: &Vec<ListenAddress>) -> Option<String> {
+        let shown = |address: &ListenAddress| match address {
+            ListenAddress::Tcp(address) => quote(&address.to_string()),
+            other => quote(&other.to_string()),
+        };
+        Some(show_list(value.iter().map(shown)))
+    }
+}
+
+/// One of them, for messages.
+struct HttpListen;
+
+impl Format for HttpListen {
+    type Value = ();
+
+    fn kind() -> String {
+        "address".into()
+    }
+
+    fn expects() -> String {
+        "`127.0.0.1:4318`, `[::1]:4318` or `unix:///run/otlp.socket`".into()
+    }
+
+    fn read(_: &Node, _: &str, _: &mut Load) -> Option<()> {
+        None
+    }
+
+    fn show((): &()) -> Option<String> {
+        None
+    }
+}
+
 /// Permissions of a socket file.
 pub(crate) struct SocketMode;
 
@@ -200,7 +267,7 @@ impl Format for Endpoint {
     }
 
     fn expects() -> String {
-        "a URL with its scheme, such as `\"http://127.0.0.1:4318\"`".into()
+        "a URL with its scheme, such as `\"http://collector:4318\"`".into()
     }
 
     fn read(node: &Node, path: &str, load: &mut Load) -> Option<String> {
@@ -252,15 +319,6 @@ pub(crate) fn endpoint_target(endpoint: &str) -> Option<(String, u16)> {
     let uri: Uri = endpoint.parse().ok()?;
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
     Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
-}
-
-/// Whether `endpoint` leads to a socket that listens on `listen`, as far as can be said without DNS.
-pub(crate) fn leads_to(endpoint: &str, listen: SocketAddr) -> bool {
-    let Some((host, port)) = endpoint_target(endpoint) else { return false };
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let same = host.parse::<IpAddr>().is_ok_and(|ip| ip == listen.ip());
-    port == listen.port()
-        && (same || (loopback && (listen.ip().is_loopback() || listen.ip().is_unspecified())))
 }
 
 /// A file, or `-` for the standard output.
@@ -369,6 +427,36 @@ impl Format for Headers {
     }
 }
 
+/// A secret that is sent in a header, such as an API key.
+pub(crate) struct SecretText;
+
+impl Format for SecretText {
+    type Value = Secret;
+
+    const SECRET: bool = true;
+
+    fn kind() -> String {
+        "secret text".into()
+    }
+
+    fn expects() -> String {
+        "one line of visible ASCII in quotes".into()
+    }
+
+    fn read(node: &Node, path: &str, load: &mut Load) -> Option<Secret> {
+        let text = node.text().filter(|text| !text.is_empty() && HeaderValue::from_str(text).is_ok());
+        if text.is_none() {
+            let help = format!("write {}", Self::expects());
+            load.fault(&node.at, format!("`{path}` cannot be sent"), "not shown, it may be secret", help);
+        }
+        text.map(|text| Secret(text.to_owned()))
+    }
+
+    fn show(_: &Secret) -> Option<String> {
+        Some(quote("(hidden)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,22 +511,6 @@ mod tests {
             let loaded = crate::config::load_text("test.toml", &file, &BTreeMap::new()).ok();
             let endpoint = loaded.and_then(|loaded| loaded.config.telemetry.otlp).map(|otlp| otlp.endpoint);
             assert_eq!(endpoint.as_deref(), read, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_endpoint_may_lead_home() {
-        let at = |text: &str| text.parse::<SocketAddr>().expect("valid");
-        for (endpoint, listen, home) in [
-            ("http://127.0.0.1:9102", "127.0.0.1:9102", true),
-            ("http://localhost:9102/x", "0.0.0.0:9102", true),
-            ("http://[::1]:9102", "[::]:9102", true),
-            ("http://10.0.0.1:9102", "10.0.0.1:9102", true),
-            ("http://10.0.0.1:9102", "0.0.0.0:9102", false),
-            ("http://127.0.0.1:4318", "127.0.0.1:9102", false),
-            ("http://localhost", "127.0.0.1:80", true),
-        ] {
-            assert_eq!(leads_to(endpoint, at(listen)), home, "{endpoint} {listen}");
         }
     }
 }

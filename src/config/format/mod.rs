@@ -7,7 +7,8 @@ mod text;
 mod time;
 
 pub(crate) use address::{
-    Address, Endpoint, FilePath, Headers, ListenUrl, SocketMode, endpoint_target, leads_to, listen_address,
+    Address, Endpoint, FilePath, Headers, HttpListens, ListenUrl, SecretText, SocketMode, endpoint_target,
+    listen_address,
 };
 pub(crate) use number::{Bounds, Bytes, Count, Fraction, Quantiles, Switch};
 pub(crate) use text::{Choices, LogFilter, Namespace, OneOf, Pairs, Tags, Text, Texts, choices};

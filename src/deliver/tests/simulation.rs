@@ -4,6 +4,7 @@
 use super::super::run::Courier;
 use super::super::*;
 use super::{SECOND, notes, target, window};
+use crate::traces::chunk::tests::chunk;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -31,7 +32,7 @@ impl Backend for Moody {
         if self.random.u8(..) < 40 && !self.truth.lock().healed {
             return Err(TooLarge);
         }
-        let n = part.len() as u64;
+        let n = part.count();
         match self.random.u8(..10) {
             0 => Ok(Encoded { body: None, unsupported: n }),
             1 => Ok(Encoded { body: Some(Bytes::from_static(b"x")), unsupported: self.random.u64(..=n) }),
@@ -69,6 +70,16 @@ impl Backend for Moody {
     }
 }
 
+/// Chunks of up to three scopes with up to nine spans each.
+fn spans(random: &mut Rng) -> Item {
+    let mut chunks = Vec::new();
+    for _ in 0..random.usize(1..4) {
+        let scopes: Vec<usize> = (0..random.usize(1..4)).map(|_| random.usize(1..10)).collect();
+        chunks.push(chunk(&scopes));
+    }
+    Item::Spans(SpanBatch::new(chunks))
+}
+
 fn check(queue: &Queue, truth: &Mutex<Truth>, offered: u64, seed: u64) {
     let (ledger, truth) = (queue.ledger(), truth.lock());
     assert!(ledger.balanced(), "seed {seed}: {ledger:?}");
@@ -89,11 +100,13 @@ async fn simulate(seed: u64) {
 
     let mut offered = 0;
     for step in 0..random.u64(5..60) {
-        let item = match random.u8(..6) {
+        let item = match random.u8(..8) {
             0 => notes(random.usize(..5)),
+            1 => Item::ClientStats(Bytes::from_static(b"stats")),
+            2 | 3 => spans(&mut random),
             _ => window(step / 2, std::iter::repeat_n("n", random.usize(..40))),
         };
-        offered += item.len() as u64;
+        offered += item.count();
         queue.offer(item);
         check(&queue, &truth, offered, seed);
         sleep(Duration::from_millis(random.u64(..20_000))).await;

@@ -11,15 +11,19 @@ use super::running::{Job, Running};
 use super::stream::{self, Acceptor};
 use super::{holder, udp, unix_datagram};
 use crate::clock;
-use crate::config::{ListenAddress, Listener};
+use crate::config::{ListenAddress, Listener, Written};
 use crate::metrics::shard::Shard;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Connections that the kernel completes before they are accepted.
 const BACKLOG: i32 = 1_024;
+/// A thread that reads empties its socket within less.
+const INNER_PATIENCE: Duration = Duration::from_millis(500);
 /// UDP clients send payloads of up to 1,432 bytes by default.
 const HOT_BYTES: usize = 2_048;
 
@@ -39,7 +43,8 @@ pub struct Info {
     pub address: String,
     /// The same, structured.
     pub bound: ListenAddress,
-    /// Of each socket; `None` on Unix sockets, whose queue is bounded by the sender's buffer.
+    /// Of each UDP socket. `None` on Unix sockets, whose queue is bounded by the sender's buffer, and for TCP,
+    /// whose buffers the kernel fits to the traffic.
     pub receive_buffer: Option<ReceiveBuffer>,
 }
 
@@ -55,6 +60,16 @@ pub fn bind(options: &Listener) -> Result<Bound, BindError> {
     finish(options, sockets, file).map_err(|source| BindError::Other { address: asked, source })
 }
 
+/// A listener without an address, for lines that another intake was sent: what is written into the other end
+/// is read like the datagrams of a client, and closing it loses nothing. `name` stands for the address.
+pub fn inner(options: &Listener, name: &str) -> io::Result<(Bound, UnixDatagram)> {
+    let (ours, theirs) = UnixDatagram::pair()?;
+    // Whoever writes waits for room, but not for a thread that is gone.
+    ours.set_write_timeout(Some(INNER_PATIENCE))?;
+    let options = Listener { address: ListenAddress::UnixDatagram(name.into()), ..options.clone() };
+    Ok((finish(&options, vec![theirs.into()], None)?, ours))
+}
+
 fn unix((socket, file): (Socket, SocketFile)) -> (Vec<Socket>, Option<SocketFile>) {
     (vec![socket], Some(file))
 }
@@ -62,8 +77,11 @@ fn unix((socket, file): (Socket, SocketFile)) -> (Vec<Socket>, Option<SocketFile
 /// What is left once the addresses are taken: buffers, the real port, and `listen` for streams.
 fn finish(options: &Listener, sockets: Vec<Socket>, file: Option<SocketFile>) -> io::Result<Bound> {
     let mut receive_buffer = None;
-    for socket in sockets.iter().filter(|_| file.is_none()) {
-        receive_buffer = Some(ReceiveBuffer::set(socket, options.receive_buffer)?);
+    // TCP tunes its own, better than one size for all would, and a size once asked for ends that.
+    let sized = matches!(options.address, ListenAddress::Udp(_));
+    for socket in sockets.iter().filter(|_| sized) {
+        receive_buffer =
+            Some(ReceiveBuffer::set(socket, options.receive_buffer, options.receive_buffer_written)?);
     }
     let bound = match &options.address {
         ListenAddress::Udp(at) => ListenAddress::Udp(local(&sockets[0]).unwrap_or(*at)),
@@ -78,7 +96,9 @@ fn finish(options: &Listener, sockets: Vec<Socket>, file: Option<SocketFile>) ->
             sockets[0].listen(BACKLOG)?;
         }
     }
-    info.warn(options);
+    if let Some(refusal) = info.refusal() {
+        tracing::warn!("{refusal}");
+    }
     if matches!(info.bound, ListenAddress::Udp(_)) && meminfo(&sockets[0]).is_none() {
         tracing::warn!("{}: this kernel does not tell what it drops (SO_MEMINFO)", info.address);
     }
@@ -110,7 +130,8 @@ fn udp_sockets(address: &str, at: SocketAddr, workers: usize) -> Result<Vec<Sock
     Ok(sockets)
 }
 
-fn tcp_socket(address: &str, at: SocketAddr) -> Result<Socket, BindError> {
+/// Binds a TCP socket at `at`, which still has to listen; `address` is how messages name it.
+pub(in crate::intake) fn tcp_socket(address: &str, at: SocketAddr) -> Result<Socket, BindError> {
     let failed =
         |error| BindError::from_kernel(address.to_owned(), error, || holder::of(at, ["tcp", "tcp6"]));
     let socket = internet(at, Type::STREAM, Protocol::TCP).map_err(failed)?;
@@ -198,22 +219,19 @@ impl Info {
         }
     }
 
-    fn warn(&self, options: &Listener) {
-        match &self.receive_buffer {
-            Some(buffer) if buffer.is_short() => tracing::warn!(
-                "{}: asked for a receive buffer of {} bytes, the kernel gave {}; more with: {}",
-                self.address,
-                buffer.asked,
-                buffer.bytes / 2,
-                buffer.remedy(0).join(", then ")
-            ),
-            None if options.receive_buffer > 0 => tracing::warn!(
-                "{}: receive_buffer has no effect on a Unix socket: what it holds is bounded by the sender's \
-                 buffer and net.unix.max_dgram_qlen",
-                self.address
-            ),
-            Some(_) | None => {}
+    /// Only what the user wrote is a wish whose refusal is news; of the default, a loss will tell.
+    fn refusal(&self) -> Option<String> {
+        let buffer = self.receive_buffer?;
+        if buffer.written == Written::Nowhere || !buffer.is_short() {
+            return None;
         }
+        Some(format!(
+            "{}: asked for a receive buffer of {} bytes, the kernel gave {}; more with: {}",
+            self.address,
+            buffer.asked,
+            buffer.bytes / 2,
+            buffer.remedy(0).join(", then ")
+        ))
     }
 }
 

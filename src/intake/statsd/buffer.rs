@@ -1,6 +1,7 @@
 //! The receive buffer of a socket: what was asked, what the kernel gave, and what would give more.
 
 use super::drain::force_receive_buffer;
+use crate::config::Written;
 use socket2::Socket;
 use std::fs;
 use std::io;
@@ -10,8 +11,10 @@ const LIMIT_FILE: &str = "/proc/sys/net/core/rmem_max";
 /// A receive buffer, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
-    /// As configured; 0 left the kernel's default.
+    /// What the kernel was asked for; 0 left its default.
     pub asked: usize,
+    /// Where the option stands that asked.
+    pub written: Written,
     /// What queued datagrams may take, with the kernel's overhead (at least 768 bytes for a small one).
     /// The kernel doubles what it is asked for, to allow for the overhead.
     pub bytes: usize,
@@ -20,13 +23,20 @@ pub struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Asks the kernel for `asked` bytes (0 asks nothing), beyond its limit where that is allowed.
-    pub(super) fn set(socket: &Socket, asked: usize) -> io::Result<Self> {
-        if asked > 0 && force_receive_buffer(socket, asked).is_err() {
-            socket.set_recv_buffer_size(asked)?;
-        }
+    /// Asks the kernel for `wanted` bytes (0 asks nothing), beyond its limit where that is allowed. What nobody
+    /// wrote is not asked for where the system's own default gives as much: a default takes nothing away.
+    pub(super) fn set(socket: &Socket, wanted: usize, written: Written) -> io::Result<Self> {
         let limit = fs::read_to_string(LIMIT_FILE).ok().and_then(|text| text.trim().parse().ok());
-        Ok(ReceiveBuffer { asked, bytes: socket.recv_buffer_size()?, limit })
+        let before = socket.recv_buffer_size()?;
+        let worth = |given: usize| wanted > 0 && (written != Written::Nowhere || given > before / 2);
+        let mut asked = 0;
+        if worth(wanted) && force_receive_buffer(socket, wanted).is_ok() {
+            asked = wanted;
+        } else if worth(wanted.min(limit.unwrap_or(usize::MAX))) {
+            socket.set_recv_buffer_size(wanted)?;
+            asked = wanted;
+        }
+        Ok(ReceiveBuffer { asked, written, bytes: socket.recv_buffer_size()?, limit })
     }
 
     /// Whether the kernel gave less than was asked.
@@ -37,8 +47,12 @@ impl ReceiveBuffer {
     /// What to change when the buffer turns out too small: one line, unless the system's limit and the
     /// option must move together. `burst_bytes` is what the kernel charged for the largest burst known.
     pub fn remedy(&self, burst_bytes: u64) -> Vec<String> {
-        let option = |bytes| {
-            format!("`receive_buffer = {bytes}` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER={bytes})")
+        let option = |bytes| match self.written {
+            Written::Nowhere | Written::Shared => {
+                format!("`receive_buffer = {bytes}` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER={bytes})")
+            }
+            // What stands there wins over [statsd] and the variable.
+            Written::Beside => format!("`receive_buffer = {bytes}` beside its address in statsd.listen"),
         };
         let system = |bytes| format!("`sysctl -w net.core.rmem_max={bytes}`");
         if self.is_short() {
@@ -76,8 +90,10 @@ mod tests {
 
     #[test]
     fn the_remedy_is_one_line_where_one_is_enough() {
-        let remedy =
-            |asked, bytes, limit, burst| ReceiveBuffer { asked, bytes, limit }.remedy(burst).join(", then ");
+        let buffer = |asked, bytes, limit| ReceiveBuffer { asked, written: Written::Shared, bytes, limit };
+        let remedy = |asked, bytes, limit, burst| buffer(asked, bytes, limit).remedy(burst).join(", then ");
+        let beside = ReceiveBuffer { written: Written::Beside, ..buffer(8_192, 16_384, Some(212_992)) };
+        insta::assert_snapshot!(beside.remedy(0).join(", then "), @"`receive_buffer = 32768` beside its address in statsd.listen");
         insta::assert_snapshot!(remedy(0, 212_992, Some(212_992), 0), @"`receive_buffer = 212992` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=212992)");
         insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 0), @"`receive_buffer = 524288` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=524288)");
         insta::assert_snapshot!(remedy(0, 212_992, Some(8 << 20), 3_000_000), @"`receive_buffer = 4194304` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=4194304)");
@@ -98,9 +114,14 @@ mod tests {
     fn nothing_asked_changes_nothing_and_small_is_given() {
         let socket = || Socket::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let before = socket().recv_buffer_size().unwrap();
-        let kept = ReceiveBuffer::set(&socket(), 0).unwrap();
+        let kept = ReceiveBuffer::set(&socket(), 0, Written::Shared).unwrap();
         assert_eq!((kept.bytes, kept.is_short()), (before, false));
-        let set = ReceiveBuffer::set(&socket(), 16_384).unwrap();
+        let set = ReceiveBuffer::set(&socket(), 16_384, Written::Beside).unwrap();
         assert_eq!((set.bytes, set.is_short()), (32_768, false));
+        // A default that is less than the system's own takes nothing away.
+        let kept = ReceiveBuffer::set(&socket(), before / 4, Written::Nowhere).unwrap();
+        assert_eq!((kept.bytes, kept.asked), (before, 0));
+        let more = ReceiveBuffer::set(&socket(), 4 << 20, Written::Nowhere).unwrap();
+        assert!(more.bytes >= before && more.bytes <= 8 << 20, "{more:?}");
     }
 }

@@ -38,11 +38,12 @@ impl Loss {
 mod tests {
     use super::super::ReceiveBuffer;
     use super::*;
-    use crate::config::ListenAddress;
+    use crate::config::{ListenAddress, Written};
 
     #[test]
     fn a_loss_is_told_with_its_remedy() {
-        let buffer = ReceiveBuffer { asked: 0, bytes: 212_992, limit: Some(212_992) };
+        let buffer =
+            ReceiveBuffer { asked: 0, written: Written::Shared, bytes: 212_992, limit: Some(212_992) };
         let info = Info::new(ListenAddress::Udp(([127, 0, 0, 1], 8125).into()), Some(buffer));
         let loss = Loss { time_ns: 5, dropped: 37, read: 219, since_ns: 5_668_606 };
         insta::assert_snapshot!(loss.explain(1_042, 2_304, &info).unwrap(), @"udp://127.0.0.1:8125: the kernel dropped 1042 datagrams because the receive buffer was full (212992 bytes; net.core.rmem_max is 212992); the last burst brought 256 datagrams within 5.7 ms, 37 of them found no room; change: `receive_buffer = 212992` under [statsd] (PILLION_STATSD_RECEIVE_BUFFER=212992)");

@@ -18,13 +18,14 @@ mod framing;
 mod holder;
 mod loss;
 mod pace;
-mod path;
+pub(super) mod path;
 mod running;
 mod stream;
 mod udp;
 mod unix_datagram;
 
-pub use bound::{Bound, Info, bind};
+pub(super) use bound::tcp_socket;
+pub use bound::{Bound, Info, bind, inner};
 pub use buffer::{ReceiveBuffer, true_size};
 pub use error::BindError;
 pub use loss::Loss;

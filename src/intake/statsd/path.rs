@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// A socket file that this process made; dropping it removes the file.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(in crate::intake) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
 /// Binds a Unix socket at `path`; `address` is how messages name it.
-pub(super) fn bind(
+pub(in crate::intake) fn bind(
     address: &str,
     path: &Path,
     kind: Type,

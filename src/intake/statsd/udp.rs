@@ -15,8 +15,9 @@ use std::time::Duration;
 /// Datagrams read after the end was asked for, at most: senders may go on sending for ever. More than
 /// a receive buffer of 32 MiB holds.
 const LAST_DATAGRAMS: u64 = 65_536;
-/// Between two looks at the kernel's drops while the socket is never empty.
-const CHECK_NS: u64 = 1_000_000_000;
+/// Between two looks at the kernel's drops, be the socket never empty or empty after each datagram: a look is
+/// a system call. Where the thread wakes anyhow, from a pause or for a hand-over, it looks at once.
+const CHECK_NS: u64 = 100_000_000;
 /// A pause after a failed call, so that a lasting fault does not take a core.
 const FAULT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -101,10 +102,15 @@ impl<C: Consumer> Thread<'_, C> {
                 pause(self.consumer.wake_fd(), sleep)
             }
             None => {
-                if self.losses.read > 0 && self.pace.is_some() {
-                    self.losses.check(&self.drain, &self.consumer, self.worker, now_ns);
+                if now_ns.saturating_sub(self.losses.checked_ns) >= CHECK_NS {
+                    self.check_since_read(now_ns);
                 }
-                self.drain.wait(self.consumer.wake_fd())
+                let woken = self.drain.wait(self.consumer.wake_fd());
+                if matches!(woken, Ok(true)) {
+                    // What was dropped before the traffic stopped counts in the window that now ends.
+                    self.check_since_read(clock());
+                }
+                woken
             }
         };
         match woken {
@@ -116,6 +122,13 @@ impl<C: Consumer> Thread<'_, C> {
             let now_ns = clock();
             let queued = self.losses.check(&self.drain, &self.consumer, self.worker, now_ns);
             pace.slept(queued, now_ns);
+        }
+    }
+
+    /// Nothing was dropped where nothing was read since the last look, nor on a Unix socket.
+    fn check_since_read(&mut self, now_ns: u64) {
+        if self.losses.read > 0 && self.pace.is_some() {
+            self.losses.check(&self.drain, &self.consumer, self.worker, now_ns);
         }
     }
 

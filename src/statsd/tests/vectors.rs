@@ -51,7 +51,7 @@ fn metrics() {
         ("two words:1|c", "c two words 1 {}"),
         ("_own:1|c", "c _own 1 {}"),
         ("n:1|c|#dd.internal.entity_id:pod-1,a", "c n 1 {a} entity=pod-1"),
-        ("n:1|c|#dd.internal.entity_id:none", "c n 1 {}"),
+        ("n:1|c|#dd.internal.entity_id:none", "c n 1 {} entity="),
         ("n:1|c|#dd.internal.card:odd,dd.internal.jmx_check_name:j,a", "c n 1 {a} (unknown_field)"),
     ]);
 }
@@ -276,14 +276,37 @@ fn origin_becomes_tags_within_the_limits() {
     let limits = FormLimits { tag_bytes: 24, ..FormLimits::default() };
     let mut form = Form::default();
     form::read_into(&metric, Dialect::default(), &limits, &mut form).unwrap();
-    form.add_origin(&metric, &limits);
+    form.add_origin(&metric, None, &limits);
     assert_eq!(form.tags, ["a", "container_id:1", "kube_container_name:app", "pod_uid:a-very-long-one", "z"]);
     assert!(form.remarks.is_empty());
     let limits = FormLimits { tag_bytes: 20, ..limits };
     form::read_into(&metric, Dialect::default(), &limits, &mut form).unwrap();
-    form.add_origin(&metric, &limits);
+    form.add_origin(&metric, None, &limits);
     assert_eq!(form.tags, ["a", "container_id:1", "z"]);
     assert!(form.remarks.contains(super::super::Remark::BadTag));
+}
+
+#[test]
+fn a_metric_that_names_no_origin_has_its_entitys_or_the_one_of_the_agent() {
+    let limits = FormLimits::default();
+    let mut form = Form::default();
+    for (fields, agent, want) in [
+        ("", None, &[][..]),
+        ("", Some("pod-1"), &["pod_uid:pod-1"]),
+        ("|#dd.internal.entity_id:pod-2", Some("pod-1"), &["pod_uid:pod-2"]),
+        ("|#dd.internal.entity_id:pod-2", None, &["pod_uid:pod-2"]),
+        ("|#dd.internal.entity_id:none", Some("pod-1"), &[]),
+        ("|c:ci-1", Some("pod-1"), &["container_id:1"]),
+        ("|e:cn-app", Some("pod-1"), &["kube_container_name:app"]),
+        ("|c:in-5", Some("pod-1"), &[]),
+        ("|card:low", Some("pod-1"), &[]),
+    ] {
+        let packet = format!("n:1|c{fields}");
+        let metric = one(&packet);
+        form::read_into(&metric, Dialect::default(), &limits, &mut form).unwrap();
+        form.add_origin(&metric, agent, &limits);
+        assert_eq!(form.tags, want, "{packet} {agent:?}");
+    }
 }
 
 #[test]
@@ -300,7 +323,7 @@ fn a_client_gets_as_much_of_its_origin_as_it_asks_for() {
         let packet = format!("n:1|c|c:ci-1|e:cn-app,pu-p{asked}");
         let metric = one(&packet);
         form::read_into(&metric, Dialect::default(), &limits, &mut form).unwrap();
-        form.add_origin(&metric, &limits);
+        form.add_origin(&metric, None, &limits);
         assert_eq!(form.tags, want, "{packet}");
     }
 }

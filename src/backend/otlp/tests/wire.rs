@@ -1,7 +1,10 @@
 //! Real connections to scripted servers: one that speaks HTTP, one that speaks gRPC.
 
 use super::*;
+use crate::backend::tests::spans;
 use crate::deliver::Payload;
+use crate::traces::protobuf::Writer;
+use crate::traces::{Chunk, chunk, write};
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,11 +19,18 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
@@ -34,6 +44,8 @@ struct Script {
     bodies: Mutex<Vec<Bytes>>,
     http: Mutex<VecDeque<Option<Answer>>>,
     grpc: Mutex<VecDeque<Result<ExportMetricsServiceResponse, Status>>>,
+    /// Of each request with spans, so many are said to be rejected.
+    rejects_spans: i64,
 }
 
 impl Script {
@@ -48,28 +60,35 @@ impl Script {
     }
 }
 
-async fn serve_http(script: Arc<Script>) -> String {
+/// A server on a port of its own: says where it is, and gives each connection to `serve`.
+async fn accepting<S: Future<Output = ()> + Send + 'static>(
+    script: &Arc<Script>,
+    serve: impl Fn(TokioIo<TcpStream>, Arc<Script>) -> S + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let script = Arc::clone(script);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let script = Arc::clone(&script);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let script = Arc::clone(&script);
-                async move {
-                    script.note(request.headers(), &format!("{} {}", request.method(), request.uri()));
-                    let body = request.into_body().collect().await.unwrap().to_bytes();
-                    script.bodies.lock().push(body);
-                    let answer = script.http.lock().pop_front();
-                    answer.unwrap_or_else(|| Some(Response::new(Full::default()))).ok_or("closed on purpose")
-                }
-            });
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-            );
+            tokio::spawn(serve(TokioIo::new(stream), Arc::clone(&script)));
         }
     });
     endpoint
+}
+
+/// A connection ends with an error when the script closes it, or when the exporter is gone.
+async fn http_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let script = Arc::clone(&script);
+        async move {
+            script.note(request.headers(), &format!("{} {}", request.method(), request.uri()));
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            script.bodies.lock().push(body);
+            let answer = script.http.lock().pop_front();
+            answer.unwrap_or_else(|| Some(Response::new(Full::default()))).ok_or("closed on purpose")
+        }
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await;
 }
 
 struct Peer(Arc<Script>);
@@ -99,33 +118,52 @@ impl LogsService for Peer {
     }
 }
 
-async fn serve_grpc(script: Arc<Script>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let script = Arc::clone(&script);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let peer = Peer(Arc::clone(&script));
-                async move {
-                    let logs = request.uri().path().contains("LogsService");
-                    let answer = if logs {
-                        let server = LogsServiceServer::new(peer);
-                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
-                    } else {
-                        let server = MetricsServiceServer::new(peer);
-                        server.accept_compressed(CompressionEncoding::Gzip).call(request).await
-                    };
-                    Ok::<_, Infallible>(answer.unwrap())
-                }
-            });
-            tokio::spawn(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service),
-            );
+#[tonic::async_trait]
+impl TraceService for Peer {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        self.0.note(request.metadata().as_ref(), "traces");
+        self.0.bodies.lock().push(request.get_ref().encode_to_vec().into());
+        let partial =
+            ExportTracePartialSuccess { rejected_spans: self.0.rejects_spans, error_message: String::new() };
+        let partial_success = (self.0.rejects_spans > 0).then_some(partial);
+        Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success }))
+    }
+}
+
+async fn grpc_connection(stream: TokioIo<TcpStream>, script: Arc<Script>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let peer = Peer(Arc::clone(&script));
+        async move {
+            let path = request.uri().path().to_owned();
+            let answer = if path.contains("TraceService") {
+                let server = TraceServiceServer::new(peer);
+                let server = server.accept_compressed(CompressionEncoding::Gzip);
+                server.accept_compressed(CompressionEncoding::Zstd).call(request).await
+            } else if path.contains("LogsService") {
+                let server = LogsServiceServer::new(peer);
+                server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+            } else {
+                let server = MetricsServiceServer::new(peer);
+                server.accept_compressed(CompressionEncoding::Gzip).call(request).await
+            };
+            Ok::<_, Infallible>(answer.unwrap())
         }
     });
-    endpoint
+    let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let _ = http2.serve_connection(stream, service).await;
+}
+
+/// A scripted server of this protocol, and where it is.
+async fn server(protocol: OtlpProtocol) -> (Arc<Script>, String) {
+    let script = Arc::default();
+    let endpoint = match protocol {
+        OtlpProtocol::Http | OtlpProtocol::HttpJson => accepting(&script, http_connection).await,
+        OtlpProtocol::Grpc => accepting(&script, grpc_connection).await,
+    };
+    (script, endpoint)
 }
 
 /// Sends the samples: metrics, then logs.
@@ -163,8 +201,8 @@ fn expected(temporality: Temporality) -> (Vec<u8>, Vec<u8>) {
 
 #[tokio::test]
 async fn both_signals_arrive_over_http() {
-    let script = Arc::new(Script::default());
-    let endpoint = serve_http(Arc::clone(&script)).await + "/base/";
+    let (script, endpoint) = server(OtlpProtocol::Http).await;
+    let endpoint = endpoint + "/base/";
     for compression in [Compression::Gzip, Compression::None] {
         let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::Http) };
         let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
@@ -184,8 +222,7 @@ POST /base/v1/logs content-type=application/x-protobuf user-agent=pillion/1.2.3 
 
 #[tokio::test]
 async fn both_signals_arrive_over_grpc() {
-    let script = Arc::new(Script::default());
-    let endpoint = serve_grpc(Arc::clone(&script)).await;
+    let (script, endpoint) = server(OtlpProtocol::Grpc).await;
     for compression in [Compression::Gzip, Compression::None] {
         let temporality = Temporality::Cumulative;
         let options = Otlp { compression, temporality, ..otlp(&endpoint, OtlpProtocol::Grpc) };
@@ -203,6 +240,68 @@ logs content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust
 ");
 }
 
+/// Two spans of one service and one of another, as chunks.
+fn chunks() -> Vec<Chunk> {
+    let chunk = |service: &str, name: &str| {
+        let mut out = Writer::new();
+        write::resource(&mut out, |out| {
+            write::text(out, write::RESOURCE_ATTRIBUTES, "service.name", service)
+        });
+        let scope = write::begin_scope(&mut out, "tracer", "1", |_| {});
+        let head = write::SpanHead { trace_id: &[1; 16], span_id: &[2; 8], name, ..Default::default() };
+        let span = write::begin_span(&mut out, &head);
+        out.end(span);
+        out.end(scope);
+        let bytes = out.into_inner();
+        Chunk { identity: chunk::identity(&bytes), bytes: bytes.into(), spans: 1, hold: None }
+    };
+    vec![chunk("shop", "first"), chunk("mail", "second"), chunk("shop", "third")]
+}
+
+#[tokio::test]
+async fn spans_arrive_over_both() {
+    let script = Arc::new(Script { rejects_spans: 2, ..Script::default() });
+    let chunks = chunks();
+    let part = Part::Spans { chunks: &chunks };
+    let mut outcomes = Vec::new();
+    let endpoints = [
+        (OtlpProtocol::Http, accepting(&script, http_connection).await),
+        (OtlpProtocol::Grpc, accepting(&script, grpc_connection).await),
+    ];
+    for (protocol, endpoint) in &endpoints {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let options = Otlp { compression, ..otlp(endpoint, *protocol) };
+            let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+            let body = exporter.encode(part).unwrap().body.unwrap();
+            outcomes.push(exporter.send(&Payload { signal: Signal::Traces, body, items: 3 }).await);
+        }
+    }
+    let partial = Outcome::Partial { refused: 2, why: String::new() };
+    assert_eq!(outcomes[..3], [const { Outcome::Delivered }; 3]);
+    assert_eq!(outcomes[3..], [partial.clone(), partial.clone(), partial]);
+    let bodies = script.bodies.lock();
+    let plain = bodies[0].to_vec();
+    assert_eq!(gunzip(&bodies[1]), plain);
+    assert_eq!(zstd::decode_all(&bodies[2][..]).unwrap(), plain);
+    let decoded = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
+    let services = decoded.resource_spans.iter().map(|resource| {
+        let names = resource.scope_spans.iter().flat_map(|scope| &scope.spans).map(|span| span.name.as_str());
+        names.collect::<Vec<_>>()
+    });
+    assert_eq!(services.collect::<Vec<_>>(), [vec!["first", "third"], vec!["second"]]);
+    for body in &bodies[3..] {
+        assert_eq!(ExportTraceServiceRequest::decode(&body[..]).unwrap(), decoded);
+    }
+    insta::assert_snapshot!(script.heads.lock().join("\n"), @r"
+POST /v1/traces content-type=application/x-protobuf user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/traces content-type=application/x-protobuf content-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+traces content-type=application/grpc grpc-encoding=zstd user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
+}
+
 #[tokio::test]
 async fn http_answers_become_outcomes() {
     let answer = |status: u16, header: (&str, &str), body: &[u8]| {
@@ -212,7 +311,7 @@ async fn http_answers_become_outcomes() {
     let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
     let partial = ExportMetricsServiceResponse { partial_success: Some(partial) }.encode_to_vec();
     let plain = ("x-nothing", "");
-    let script = Arc::new(Script::default());
+    let (script, endpoint) = server(OtlpProtocol::Http).await;
     script.http.lock().extend([
         answer(200, plain, &partial),
         answer(200, plain, b"<html>not protobuf</html>"),
@@ -223,7 +322,6 @@ async fn http_answers_become_outcomes() {
         answer(500, plain, &[b'x'; 1 << 20]),
         None,
     ]);
-    let endpoint = serve_http(Arc::clone(&script)).await;
     let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Http), "1").unwrap();
     let mut lines = String::new();
     for _ in 0..7 {
@@ -246,7 +344,7 @@ Poison { why: "HTTP 500: (1024 x)" }
 #[tokio::test]
 async fn grpc_answers_become_outcomes() {
     let partial = ExportMetricsPartialSuccess { rejected_data_points: 2, error_message: "too old".into() };
-    let script = Arc::new(Script::default());
+    let (script, endpoint) = server(OtlpProtocol::Grpc).await;
     script.grpc.lock().extend([
         Ok(ExportMetricsServiceResponse { partial_success: Some(partial) }),
         Err(Status::new(Code::Unavailable, "busy")),
@@ -254,7 +352,6 @@ async fn grpc_answers_become_outcomes() {
         Err(Status::new(Code::InvalidArgument, "bad")),
         Err(Status::new(Code::ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")),
     ]);
-    let endpoint = serve_grpc(Arc::clone(&script)).await;
     let mut exporter = Exporter::new(&otlp(&endpoint, OtlpProtocol::Grpc), "1").unwrap();
     let mut lines = String::new();
     for _ in 0..5 {
@@ -295,4 +392,31 @@ async fn an_abandoned_request_leaves_no_dead_connection_behind() {
             drop(accepted.unwrap());
         }
     }
+}
+
+#[tokio::test]
+async fn all_signals_arrive_as_json() {
+    let (script, endpoint) = server(OtlpProtocol::HttpJson).await;
+    for compression in [Compression::Gzip, Compression::None] {
+        let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::HttpJson) };
+        let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
+        assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
+        let body = exporter.encode(Part::Spans { chunks: &spans() }).unwrap().body.unwrap();
+        let partial = r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}}"#;
+        script.http.lock().push_back(Some(Response::new(Full::from(partial))));
+        let outcome = exporter.send(&Payload { signal: Signal::Traces, body, items: 2 }).await;
+        assert_eq!(outcome, Outcome::Partial { refused: 1, why: "late".into() });
+    }
+    let bodies = script.bodies.lock();
+    for at in 0..3 {
+        assert_eq!(gunzip(&bodies[at]), bodies[at + 3]);
+    }
+    assert!(
+        bodies[3].starts_with(b"{\"resourceMetrics\":[") && bodies[4].starts_with(b"{\"resourceLogs\":[")
+    );
+    insta::assert_snapshot!(std::str::from_utf8(&bodies[5]).unwrap(), @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"pay"}]},{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"pay"}]}]}]}"#);
+    insta::assert_snapshot!(script.heads.lock()[2..4].join("\n"), @r"
+POST /v1/traces content-type=application/json content-encoding=gzip user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+POST /v1/metrics content-type=application/json user-agent=pillion/1.2.3 (OTLP exporter; Rust) api-key=hunter2
+");
 }

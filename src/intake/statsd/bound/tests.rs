@@ -51,6 +51,7 @@ fn nothing_is_read_before_serve_and_all_that_came_is_read_after_the_end_was_aske
 fn ipv6_loopback_works_beside_ipv4_on_the_same_port() {
     let four = bind(&udp("0.0.0.0:0")).unwrap();
     let six = bind(&udp(&format!("[::]:{}", port_of(four.info()).port()))).unwrap();
+    assert_eq!(four.info().receive_buffer, six.info().receive_buffer);
     let (consumer, handle) = recorder();
     let running = six.serve_to(vec![consumer]);
     let sender = UdpSocket::bind("[::1]:0").unwrap();
@@ -100,6 +101,25 @@ fn a_second_listener_on_a_port_is_refused_however_many_workers_both_have() {
     let bound = bind(&options).unwrap();
     let again = bind(&Listener::at(bound.info().bound.clone()));
     assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+}
+
+#[test]
+fn a_receive_buffer_is_missed_aloud_only_by_those_who_wrote_it() {
+    let refusal = |written| {
+        let buffer = ReceiveBuffer { asked: 4 << 20, written, bytes: 425_984, limit: Some(212_992) };
+        Info::new(udp("127.0.0.1:8125").address, Some(buffer)).refusal()
+    };
+    assert_eq!(refusal(Written::Nowhere), None);
+    assert_eq!(refusal(Written::Shared), refusal(Written::Beside));
+    insta::assert_snapshot!(refusal(Written::Shared).unwrap(), @"udp://127.0.0.1:8125: asked for a receive buffer of 4194304 bytes, the kernel gave 212992; more with: `sysctl -w net.core.rmem_max=4194304`");
+}
+
+#[test]
+fn tcp_keeps_the_buffers_that_the_kernel_tunes() {
+    let bound = bind(&Listener::at(ListenAddress::Tcp(([127, 0, 0, 1], 0).into()))).unwrap();
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let size = Socket::from(plain).recv_buffer_size().unwrap();
+    assert_eq!((bound.sockets[0].recv_buffer_size().unwrap(), bound.info().receive_buffer), (size, None));
 }
 
 #[test]

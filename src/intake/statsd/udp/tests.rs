@@ -11,11 +11,20 @@ use std::sync::Arc;
 
 /// A served loop over `socket`, the way a listener's thread runs it.
 fn serve(socket: UdpSocket, pace: Option<Pace>, consumer: impl Consumer) -> (Running, Watch) {
+    serve_by(crate::clock::now_ns, socket, pace, consumer)
+}
+
+fn serve_by(
+    clock: fn() -> u64,
+    socket: UdpSocket,
+    pace: Option<Pace>,
+    consumer: impl Consumer,
+) -> (Running, Watch) {
     let info = Info::new(ListenAddress::Udp(socket.local_addr().unwrap()), None);
     let tally = Arc::clone(consumer.tally());
     let run = move |worker: &Arc<Worker>| {
         let drain = Drain::new(Socket::from(socket), 2_048, 65_535);
-        run(drain, pace, consumer, worker, crate::clock::now_ns);
+        run(drain, pace, consumer, worker, clock);
         Ok(())
     };
     let running = Running::start(info, vec![super::super::running::Job { tally, run: Box::new(run) }], None);
@@ -51,6 +60,31 @@ fn kernel_drops_are_counted_exactly_and_the_burst_is_kept() {
     assert_eq!(read + dropped, 500);
     let loss = watch.workers().next().unwrap().last_loss().unwrap();
     assert_eq!((loss.dropped, loss.read), (dropped, read));
+}
+
+#[test]
+fn drops_before_the_traffic_stopped_are_counted_by_the_next_hand_over() {
+    let (sender, receiver) = pair();
+    let socket = Socket::from(receiver);
+    socket.set_recv_buffer_size(8_192).unwrap();
+    for _ in 0..500 {
+        sender.send(&[b'x'; 100]).unwrap();
+    }
+    let (consumer, handle) = recorder();
+    // On a clock that stands still no look at the drops is ever due, and without pauses none comes by itself.
+    let pace = Some(Pace::new(Duration::ZERO, 0.25, 16_384));
+    let (running, _) = serve_by(|| 1, socket.into(), pace, consumer);
+    // The first may be seen between two batches; then the second finds the thread about to wait, or waiting.
+    for _ in 0..2 {
+        handle.ask_for_hand_over(1);
+        while handle.steps_left() > 0 {
+            std::thread::yield_now();
+        }
+    }
+    let dropped = handle.tally.kernel_dropped.get();
+    handle.stop();
+    running.join();
+    assert_eq!(handle.rest().len() as u64 + dropped, 500);
 }
 
 #[test]

@@ -1,0 +1,244 @@
+//! OTLP's answers, by the protocol alone: what a server hands in, and what comes out.
+
+use super::*;
+use crate::traces::{Budget, NoRoom, Outlet, SpanBatch};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+struct Room(bool);
+
+impl Outlet for Room {
+    fn has_room(&self, _: usize) -> bool {
+        self.0
+    }
+
+    fn spans(&self, _: SpanBatch) {}
+
+    fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
+        Ok(())
+    }
+}
+
+/// Room for all, which is kept.
+#[derive(Default)]
+struct Keeps(Mutex<Vec<SpanBatch>>);
+
+impl Outlet for Keeps {
+    fn has_room(&self, _: usize) -> bool {
+        true
+    }
+
+    fn spans(&self, batch: SpanBatch) {
+        self.0.lock().push(batch);
+    }
+
+    fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
+        Ok(())
+    }
+}
+
+fn otlp(origins: &[&str]) -> Otlp {
+    otlp_with(origins, true)
+}
+
+fn otlp_with(origins: &[&str], room: bool) -> Otlp {
+    let options = config::OtlpIntake {
+        cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        ..config::OtlpIntake::default()
+    };
+    Otlp::new(Batcher::new(Arc::new(Room(room)), &config::Traces::default()), &options)
+}
+
+fn head(method: Method, path: &str, headers: &[(&'static str, &str)]) -> Head {
+    let headers =
+        headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+    let headers: HeaderMap = headers.collect();
+    let grpc =
+        headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    Head { method, uri: path.parse().unwrap(), headers, grpc }
+}
+
+fn routed(otlp: &Otlp, head: &Head) -> String {
+    match otlp.route(head) {
+        Route::Read(Read { endpoint, limit }) => format!("read {endpoint} up to {limit}"),
+        Route::Answer(answer) => shown(&answer),
+    }
+}
+
+/// Status, headers, body and what gRPC says.
+fn shown(answer: &Answer) -> String {
+    let mut text = answer.status.as_str().to_owned();
+    for (name, value) in &answer.headers {
+        text += &format!("\n{name}: {}", value.to_str().unwrap());
+    }
+    text += &format!("\n{:?}", String::from_utf8_lossy(&answer.body));
+    if let Some(status) = &answer.grpc {
+        text += &format!("\ngRPC {}: {}", status.code, status.message);
+    }
+    if let Some(after) = answer.retry_after {
+        text += &format!("\nretry after {after:?}");
+    }
+    text
+}
+
+fn take(otlp: &Otlp, head: &Head, body: &'static [u8]) -> Answer {
+    let budget = Budget::new(1 << 20);
+    let hold = budget.take(body.len()).unwrap();
+    otlp.take(Request { head, endpoint: 0, body: Bytes::from_static(body), hold, budget: &budget })
+}
+
+#[test]
+fn requests_find_their_way_by_path_method_and_type() {
+    let otlp = otlp(&[]);
+    let post = |path, kind| routed(&otlp, &head(Method::POST, path, &[("content-type", kind)]));
+    assert_eq!(post("/v1/traces", "application/x-protobuf"), "read 0 up to 20971520");
+    assert_eq!(post("/v1/traces", "Application/JSON; charset=utf-8"), "read 0 up to 20971520");
+    assert_eq!(post(GRPC_PATH, "application/grpc"), "read 0 up to 16777216");
+    insta::assert_snapshot!(post("/v1/traces", "text/plain"), @r#"
+    415
+    content-type: text/plain; charset=utf-8
+    "the content type must be `application/x-protobuf` or `application/json`, and is `text/plain`\n"
+    "#);
+    insta::assert_snapshot!(post("/v1/metrics", "application/json"), @r#"
+    404
+    content-type: application/json
+    "{\"code\":12,\"message\":\"OTLP metrics are not taken here, only traces\"}"
+    gRPC 12: OTLP metrics are not taken here, only traces
+    "#);
+    insta::assert_snapshot!(post("/opentelemetry.proto.collector.logs.v1.LogsService/Export", "application/grpc"), @r#"
+    200
+    content-type: text/plain; charset=utf-8
+    ""
+    gRPC 12: OTLP logs are not taken here, only traces
+    "#);
+    insta::assert_snapshot!(post("/", "application/json"), @r#"
+    404
+    content-type: text/plain; charset=utf-8
+    "nothing is served at `/`; spans go to `POST /v1/traces`, or by gRPC to `/opentelemetry.proto.collector.trace.v1.TraceService/Export`\n"
+    "#);
+    insta::assert_snapshot!(routed(&otlp, &head(Method::GET, "/v1/traces", &[])), @r#"
+    405
+    content-type: text/plain; charset=utf-8
+    allow: POST
+    "`GET` is not allowed here; spans are sent by POST\n"
+    "#);
+}
+
+#[test]
+fn an_empty_request_is_a_success_in_its_own_type() {
+    let otlp = otlp(&[]);
+    let of = |kind| head(Method::POST, "/v1/traces", &[("content-type", kind)]);
+    insta::assert_snapshot!(shown(&take(&otlp, &of("application/json"), b" {} ")), @r#"
+    200
+    content-type: application/json
+    "{}"
+    "#);
+}
+
+/// One span of one resource.
+const ONE_SPAN: &[u8] = b"\x0a\x25\x0a\x00\x12\x21\x12\x1f\x0a\x100123456789abcdef\x12\x0801234567\x2a\x01a";
+
+#[test]
+fn spans_are_passed_on_as_slices_that_hold_their_body() {
+    let kept = Arc::new(Keeps::default());
+    let options = config::Traces { batch_spans: 1, ..config::Traces::default() };
+    let otlp = Otlp::new(Batcher::new(kept.clone(), &options), &config::OtlpIntake::default());
+    let (budget, body) = (Budget::new(1 << 20), Bytes::from_static(ONE_SPAN));
+    let hold = budget.take(body.len()).unwrap();
+    let head = head(Method::POST, "/v1/traces", &[("content-type", "application/x-protobuf")]);
+    let request = Request { head: &head, endpoint: 0, body: body.clone(), hold, budget: &budget };
+    insta::assert_snapshot!(shown(&otlp.take(request)), @r#"
+    200
+    content-type: application/x-protobuf
+    ""
+    "#);
+    let batch = kept.0.lock().pop().unwrap();
+    assert_eq!((batch.spans, batch.chunks.len()), (1, 1));
+    assert_eq!(batch.chunks[0].bytes, body.slice(2..));
+    assert_eq!(batch.chunks[0].bytes.as_ptr(), body[2..].as_ptr());
+    assert_eq!(budget.held(), body.len());
+    drop(batch);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn without_room_and_with_faults_nothing_is_taken() {
+    let full = otlp_with(&[], false);
+    let protobuf = head(Method::POST, "/v1/traces", &[("content-type", "application/x-protobuf")]);
+    let answer = take(&full, &protobuf, ONE_SPAN);
+    assert_eq!((answer.status.as_u16(), answer.retry_after), (503, Some(RETRY_AFTER)));
+    let grpc = head(Method::POST, GRPC_PATH, &[("content-type", "application/grpc")]);
+    insta::assert_snapshot!(shown(&take(&full, &grpc, ONE_SPAN)), @r#"
+    503
+    content-type: application/x-protobuf
+    ""
+    gRPC 14: there is no room for the spans: the backends do not keep up
+    retry after 1s
+    "#);
+    let answer = take(&otlp(&[]), &protobuf, &ONE_SPAN[..ONE_SPAN.len() - 1]);
+    assert_eq!(answer.status.as_u16(), 400);
+    assert_eq!(answer.body, Bytes::from(status_message(3, &answer.grpc.unwrap().message)));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_in_the_type_of_the_request() {
+    let otlp = otlp(&[]);
+    let refuse = |kind, refusal| {
+        shown(&otlp.refuse(&head(Method::POST, "/v1/traces", &[("content-type", kind)]), Some(0), &refusal))
+    };
+    insta::assert_snapshot!(refuse("application/json", Refusal::TooLarge { limit: 10 }), @r#"
+    413
+    content-type: application/json
+    "{\"code\":8,\"message\":\"the body is larger than 10 bytes, as sent or decompressed\"}"
+    gRPC 8: the body is larger than 10 bytes, as sent or decompressed
+    "#);
+    insta::assert_snapshot!(refuse("application/x-protobuf", Refusal::NoRoom), @r#"
+    503
+    content-type: application/x-protobuf
+    "\u{8}\u{e}\u{12}@there is no room for the body at the moment; send it again later"
+    gRPC 14: there is no room for the body at the moment; send it again later
+    retry after 1s
+    "#);
+    insta::assert_snapshot!(refuse("application/grpc", Refusal::Unreadable("there is no message".into())), @r#"
+    400
+    content-type: application/x-protobuf
+    ""
+    gRPC 3: there is no message
+    "#);
+}
+
+#[test]
+fn pages_of_configured_origins_may_send() {
+    let ask = |origin| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type, x-key"),
+        ];
+        head(Method::OPTIONS, "/v1/traces", &headers)
+    };
+    let shop = otlp(&["https://shop.example"]);
+    insta::assert_snapshot!(routed(&shop, &ask("https://shop.example")), @r#"
+    204
+    access-control-allow-methods: POST
+    access-control-allow-headers: content-type, x-key
+    access-control-max-age: 7200
+    vary: access-control-request-headers
+    vary: origin
+    access-control-allow-origin: https://shop.example
+    ""
+    "#);
+    assert!(routed(&shop, &ask("https://evil.example")).starts_with("403"));
+    assert!(routed(&otlp(&["*"]), &ask("https://any.example")).contains("access-control-allow-origin: *"));
+    let none = routed(&otlp(&[]), &ask("https://shop.example"));
+    assert!(none.starts_with("403") && !none.contains("access-control"), "{none}");
+    let sent = head(
+        Method::POST,
+        "/v1/traces",
+        &[("origin", "https://shop.example"), ("content-type", "application/json")],
+    );
+    let answer = take(&shop, &sent, b"{}");
+    assert_eq!(answer.headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://shop.example");
+    let refused = shop.refuse(&sent, Some(0), &Refusal::NoRoom);
+    assert_eq!(refused.headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://shop.example");
+}

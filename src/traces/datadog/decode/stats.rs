@@ -1,0 +1,43 @@
+//! Statistics that a client computed: passed on as they came, completed by what only the headers say.
+
+use super::Refused;
+use super::msgpack::{Fault, Reader};
+use bytes::Bytes;
+
+/// A msgpack `ClientStatsPayload` with these fields added, unless it has them or they are empty. The body
+/// itself when there is nothing to add.
+pub fn completed(body: &Bytes, fields: &[(&str, &str)]) -> Result<Bytes, Refused> {
+    let mut reader = Reader::new(body);
+    complete(&mut reader, body, fields).map_err(|fault| Refused::at(&reader, fault))
+}
+
+fn complete(reader: &mut Reader<'_>, body: &Bytes, fields: &[(&str, &str)]) -> Result<Bytes, Fault> {
+    let length = reader.map()?;
+    let begin = reader.at();
+    let mut missing: Vec<_> = fields.iter().filter(|(_, value)| !value.is_empty()).collect();
+    for _ in 0..length {
+        let key = reader.raw()?;
+        let value = reader.at();
+        reader.skip()?;
+        // A field of one byte is nil or an empty string: the added one comes later, and so wins.
+        if reader.at() > value + 1 {
+            missing.retain(|(name, _)| name.as_bytes() != key);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(body.slice(..reader.at()));
+    }
+    let mut whole = Vec::with_capacity(body.len() + 64 + 128 * missing.len());
+    whole.push(0xdf);
+    let entries = u32::try_from(length + missing.len()).map_err(|_| Fault::Length)?;
+    whole.extend_from_slice(&entries.to_be_bytes());
+    whole.extend_from_slice(&body[begin..reader.at()]);
+    for (name, value) in missing {
+        for text in [name, value] {
+            whole.push(0xdb);
+            whole.extend_from_slice(&u32::try_from(text.len()).map_err(|_| Fault::Length)?.to_be_bytes());
+            whole.extend_from_slice(text.as_bytes());
+        }
+    }
+    Ok(whole.into())
+}

@@ -1,0 +1,155 @@
+//! Where the reader writes: one buffer for all chunks of a request, under the budget.
+//!
+//! Every write asks for room first, so that the buffer never grows beyond what was taken. Next: `visit`.
+
+use super::Step;
+use crate::traces::budget::{Budget, Hold};
+use crate::traces::chunk::{Chunk, identity};
+use crate::traces::protobuf::{Open, Writer};
+use bytes::Bytes;
+use serde::de;
+use std::ops::Range;
+
+/// Room for the key and length of a field, and for a length that was guessed too small.
+const FRAME: usize = 24;
+
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) writer: Writer,
+    hold: Hold,
+    chunks: Vec<Found>,
+    /// Spans since the last chunk.
+    pub(super) spans: u32,
+    /// Lists and maps around the value at hand.
+    pub(super) level: u32,
+    /// The way to the field at hand; after an error, to where it happened.
+    pub(super) steps: Vec<Step>,
+    /// The longest text that was kept aside because of its escapes, in bytes.
+    aside: usize,
+    /// Why reading ended, when it was not the text's fault.
+    pub(super) no_room: bool,
+}
+
+/// A chunk in the buffer.
+#[derive(Debug)]
+struct Found {
+    range: Range<usize>,
+    spans: u32,
+    identity: u64,
+}
+
+impl Output {
+    /// `None` when not even nothing fits.
+    pub(super) fn new(budget: &Budget, body: usize) -> Option<Self> {
+        let mut output = Output {
+            writer: Writer::new(),
+            hold: budget.take(0)?,
+            chunks: Vec::new(),
+            spans: 0,
+            level: 0,
+            steps: Vec::new(),
+            aside: 0,
+            no_room: false,
+        };
+        // Protobuf has about half the size; where that much is not free, less may do.
+        let likely = body / 2;
+        if output.hold.resize(likely) {
+            output.writer.grow_to(likely);
+        }
+        Some(output)
+    }
+
+    /// Holds at least `bytes`, or says that they do not fit.
+    fn holds(&mut self, bytes: usize) -> bool {
+        bytes <= self.hold.bytes() || self.hold.resize(bytes)
+    }
+
+    /// Makes sure that a field of so many bytes can be written.
+    pub(super) fn room<E: de::Error>(&mut self, more: usize) -> Result<(), E> {
+        let needed = self.writer.len().saturating_add(more).saturating_add(FRAME);
+        let capacity = self.writer.capacity();
+        if needed <= capacity {
+            return Ok(());
+        }
+        for wanted in [needed.max(2 * capacity), needed] {
+            if self.holds(wanted.saturating_add(self.beside())) {
+                self.writer.grow_to(wanted);
+                return Ok(());
+            }
+        }
+        self.refuse()
+    }
+
+    /// Counts a text that JSON's reader had to keep aside.
+    pub(super) fn kept_aside<E: de::Error>(&mut self, length: usize) -> Result<(), E> {
+        if length <= self.aside {
+            return Ok(());
+        }
+        self.aside = length;
+        self.count()
+    }
+
+    /// What is held beside the buffer.
+    fn beside(&self) -> usize {
+        self.aside + self.chunks.capacity() * (size_of::<Found>() + size_of::<Chunk>())
+    }
+
+    fn count<E: de::Error>(&mut self) -> Result<(), E> {
+        if self.holds(self.writer.capacity().saturating_add(self.beside())) {
+            return Ok(());
+        }
+        self.refuse()
+    }
+
+    fn refuse<E: de::Error>(&mut self) -> Result<(), E> {
+        self.no_room = true;
+        Err(E::custom("no room"))
+    }
+
+    pub(super) fn begin<E: de::Error>(&mut self, number: u32, expected: usize) -> Result<Open, E> {
+        self.room(0)?;
+        Ok(self.writer.begin(number, expected))
+    }
+
+    pub(super) fn end<E: de::Error>(&mut self, open: Open) -> Result<(), E> {
+        self.room(0)?;
+        self.writer.end(open);
+        Ok(())
+    }
+
+    pub(super) fn bytes<E: de::Error>(&mut self, number: u32, bytes: &[u8]) -> Result<(), E> {
+        self.room(bytes.len())?;
+        self.writer.bytes(number, bytes);
+        Ok(())
+    }
+
+    /// Makes a chunk of what was written since `start`; forgets it when there is no span in it.
+    pub(super) fn end_chunk<E: de::Error>(&mut self, start: usize) -> Result<(), E> {
+        let spans = std::mem::take(&mut self.spans);
+        if spans == 0 {
+            self.writer.truncate(start);
+            return Ok(());
+        }
+        let range = start..self.writer.len();
+        let identity = identity(&self.writer.written()[range.clone()]);
+        self.chunks.push(Found { range, spans, identity });
+        self.count()
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Chunk> {
+        let mut buffer = self.writer.into_inner();
+        buffer.shrink_to_fit();
+        let bytes = Bytes::from(buffer);
+        // To hold less always succeeds while there is no other clone.
+        let less = self.hold.resize(bytes.len() + self.chunks.len() * size_of::<Chunk>());
+        debug_assert!(less);
+        let hold = self.hold;
+        let chunk = |Found { range, spans, identity }| Chunk {
+            bytes: bytes.slice(range),
+            spans,
+            identity,
+            hold: Some(hold.clone()),
+        };
+        self.chunks.into_iter().map(chunk).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! What must hold for any body of an OTLP request: as it is, as a gRPC message, and in each encoding.
+//!
+//! Run by `fuzz/fuzz_targets/otlp.rs` and, over the corpus and its mutations, by
+//! `tests/fuzz_corpus.rs`.
+
+use bytes::Bytes;
+use pillion::intake::http::grpc;
+use pillion::intake::http::inflate::{Encoding, inflate};
+use pillion::traces::budget::Budget;
+use pillion::traces::walk;
+
+/// Bytes that may come out of a decoder, and that all may hold together.
+const LIMIT: usize = 64 << 10;
+const BUDGET: usize = 256 << 10;
+
+/// Panics when something does not hold.
+pub(crate) fn run(data: &[u8]) {
+    let body = Bytes::copy_from_slice(data);
+    assert_walk(&body);
+    if let Ok((_, message)) = grpc::unframe(&body) {
+        assert_eq!(message.len() + grpc::PREFIX, body.len());
+        assert_walk(&message);
+        inflated(&message);
+    }
+    inflated(&body);
+}
+
+/// What is walked through is made of slices of the body, each with spans.
+fn assert_walk(body: &Bytes) {
+    let Ok(walked) = walk::request(body) else { return };
+    let whole = body.as_ptr_range();
+    let mut bytes = 0;
+    for part in &walked {
+        let range = part.bytes.as_ptr_range();
+        assert!(whole.start <= range.start && range.end <= whole.end, "a part lies outside of the body");
+        assert!(part.spans > 0, "a part without spans");
+        // The smallest span is a key and a length.
+        assert!(part.spans as usize * 2 <= part.bytes.len(), "more spans than bytes");
+        bytes += part.bytes.len();
+    }
+    assert!(bytes <= body.len(), "parts overlap");
+    // The same again: nothing depends on what came before.
+    let again = walk::request(body).unwrap_or_default();
+    assert_eq!(walked.len(), again.len());
+    assert!(walked.iter().zip(&again).all(|(a, b)| (a.spans, a.identity) == (b.spans, b.identity)));
+}
+
+/// Nothing is larger than its limit, or stays in the budget.
+fn inflated(body: &[u8]) {
+    for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
+        let budget = Budget::new(BUDGET);
+        if let Ok((out, hold)) = inflate(encoding, body, LIMIT, &budget) {
+            assert!(out.len() <= LIMIT && budget.held() >= out.len());
+            drop(hold);
+            assert_walk(&Bytes::from(out));
+        }
+        assert_eq!(budget.held(), 0);
+    }
+}

@@ -1,0 +1,51 @@
+//! What must hold for any request of spans in OTLP JSON, and for any encoded spans written as such.
+//!
+//! Run by `fuzz/fuzz_targets/otlp_json.rs` and, over the corpus and its mutations, by
+//! `tests/fuzz_corpus.rs`.
+
+use pillion::traces::json::{Error, read_request, write_resource_spans};
+use pillion::traces::{Budget, Chunk};
+
+const LIMIT: usize = 8 << 20;
+
+/// Panics when something does not hold.
+pub(crate) fn run(data: &[u8]) {
+    let budget = Budget::new(LIMIT);
+    match read_request(data, &budget) {
+        Ok(chunks) => assert_read(&chunks, &budget),
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            assert!(matches!(error, Error::Json { .. }) || data.len() > LIMIT / 4);
+        }
+    }
+    assert_eq!(budget.held(), 0);
+    // Little room is refused or enough, never a panic.
+    drop(read_request(data, &Budget::new(data.len() / 4)));
+
+    let mut json = Vec::new();
+    write_resource_spans(data, &mut json);
+    assert!(std::str::from_utf8(&json).is_ok_and(|json| json.starts_with('{') && json.ends_with('}')));
+}
+
+/// What was read is under the budget, and is read the same when it is written again.
+fn assert_read(chunks: &[Chunk], budget: &Budget) {
+    let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+    assert!(budget.held() >= bytes && (budget.held() > 0) != chunks.is_empty());
+    for chunk in chunks {
+        assert!(chunk.spans > 0);
+        let once = written(chunk);
+        let again = match read_request(&once, &Budget::new(LIMIT)) {
+            Ok(again) => again,
+            Err(error) => panic!("what was written is refused: {error}"),
+        };
+        assert_eq!(again.iter().map(|chunk| chunk.spans).collect::<Vec<_>>(), [chunk.spans]);
+        assert_eq!(written(&again[0]), once);
+    }
+}
+
+fn written(chunk: &Chunk) -> Vec<u8> {
+    let mut json = b"{\"resourceSpans\":[".to_vec();
+    write_resource_spans(&chunk.bytes, &mut json);
+    json.extend_from_slice(b"]}");
+    json
+}

@@ -1,0 +1,57 @@
+//! An OTLP receiver that is not ours: `tests/clients/otlp_receiver.py`, listening.
+
+use super::lines::Lines;
+use super::spans::{Span, spans};
+use super::tool::{python, start};
+use super::{Process, port, wait_for};
+use serde_json::Value;
+
+pub(crate) struct Receiver {
+    grpc: u16,
+    http: u16,
+    lines: Lines,
+    _process: Process,
+}
+
+impl Receiver {
+    pub(crate) fn start() -> Self {
+        let (grpc, http) = (port::free(), port::free());
+        let (process, lines) = start(python("otlp_receiver.py").args([grpc.to_string(), http.to_string()]));
+        wait_for("the receiver to listen", || lines.text().contains("listening").then_some(()));
+        Receiver { grpc, http, lines, _process: process }
+    }
+
+    /// The newest report of metrics and logs over a transport.
+    pub(crate) fn heard(&self, transport: &str) -> Option<Value> {
+        self.reports(transport).into_iter().rev().find(|report| report.get("traces").is_none())
+    }
+
+    /// The newest such report for which `enough` holds.
+    pub(crate) fn wait(&self, transport: &str, what: &str, enough: impl Fn(&Value) -> bool) -> Value {
+        wait_for(what, || self.heard(transport).filter(|report| enough(report)))
+    }
+
+    /// All spans that came over a transport so far.
+    pub(crate) fn spans(&self, transport: &str) -> Vec<Span> {
+        let requests: Vec<Value> =
+            self.reports(transport).iter().filter_map(|report| report.get("traces").cloned()).collect();
+        spans(&requests)
+    }
+
+    /// Two backends on one receiver, `grpc` and `http`.
+    pub(crate) fn toml(&self, temporality: &str) -> String {
+        let backend = |name: &str, port: u16, rest: &str| {
+            format!(
+                "[backends.{name}]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{port}\"\n\
+                 protocol = \"{name}\"\ntemporality = \"{temporality}\"\n{rest}\n"
+            )
+        };
+        backend("grpc", self.grpc, "compression = \"none\"")
+            + &backend("http", self.http, "compression = \"gzip\"")
+    }
+
+    fn reports(&self, transport: &str) -> Vec<Value> {
+        let parsed = |line: &String| serde_json::from_str::<Value>(line).ok();
+        self.lines.all().iter().filter_map(parsed).filter(|report| report["transport"] == transport).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! A tracer, the agent, and backends that are not ours: what every test of spans is played in.
+
+use super::receiver::Receiver;
+use super::spans::{Span, spans};
+use super::tool::run;
+use super::{Agent, Ended, Setup, wait_for};
+use serde_json::Value;
+use std::process::Command;
+
+/// The backends of a scene: the receiver over both transports, and the file.
+const BACKENDS: [&str; 3] = ["file", "grpc", "http"];
+
+pub(crate) struct Scene {
+    pub(crate) agent: Agent,
+    pub(crate) receiver: Receiver,
+}
+
+impl Scene {
+    pub(crate) fn start(setup: Setup) -> Self {
+        let receiver = Receiver::start();
+        let agent = setup.file_backend().toml(receiver.toml("delta")).start();
+        Scene { agent, receiver }
+    }
+
+    /// Waits until every backend got `count` spans, and asserts that it is the same spans.
+    pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
+        let places: [(&str, &dyn Fn() -> Vec<Span>); 3] = [
+            ("over gRPC", &|| self.receiver.spans("grpc")),
+            ("over HTTP", &|| self.receiver.spans("http")),
+            ("in the file", &|| spans(&self.agent.records())),
+        ];
+        let mut all: Option<Vec<Span>> = None;
+        for (place, look) in places {
+            let what = format!("{count} spans {place}");
+            let here = wait_for(&what, || Some(look()).filter(|spans| spans.len() >= count));
+            if let Some(before) = &all {
+                assert_eq!(before, &here, "{place} is something else than at the others");
+            }
+            all = Some(here);
+        }
+        all.unwrap()
+    }
+
+    /// The books of spans: all that `protocol` brought was sent by each backend, or stands where it was lost.
+    pub(crate) fn expect_ledger(&self, protocol: &str, count: usize) {
+        let want = count as f64;
+        self.agent.expect("pillion_spans_received_total", &[("protocol", protocol)], want);
+        for backend in BACKENDS {
+            self.agent.expect(
+                "pillion_backend_sent_total",
+                &[("backend", backend), ("signal", "traces")],
+                want,
+            );
+        }
+        let page = self.agent.page();
+        assert_eq!(page.sum("pillion_spans_received_total", &[]), want, "{}", page.text);
+        let lost = page.sum("pillion_spans_dropped_total", &[])
+            + page.sum("pillion_backend_dropped_total", &[("signal", "traces")]);
+        assert_eq!(lost, 0.0, "{}", page.text);
+        // A test agent in between asks for paths of its own.
+        let asked = ["method", "unknown_path"]
+            .map(|reason| page.sum("pillion_intake_refused_total", &[("reason", reason)]));
+        let refused = page.sum("pillion_intake_refused_total", &[]) - asked.iter().sum::<f64>();
+        assert_eq!(refused, 0.0, "{}", page.text);
+        expect_balance(&self.agent.status());
+    }
+
+    /// Ends the agent; what came is still all.
+    pub(crate) fn stop(self, count: usize) -> Ended {
+        let Scene { agent, receiver } = self;
+        let ended = agent.stop();
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.text);
+        assert_eq!(spans(&ended.records()).len(), count, "in the file after the end");
+        for transport in ["grpc", "http"] {
+            assert_eq!(receiver.spans(transport).len(), count, "over {transport} after the end");
+        }
+        ended
+    }
+}
+
+/// At every backend, whatever the signal: offered is sent, dropped, waiting or in flight.
+fn expect_balance(status: &Value) {
+    let backends = status["backends"].as_array().unwrap();
+    assert_eq!(backends.len(), BACKENDS.len(), "{status}");
+    for backend in backends {
+        let detail = &backend["detail"];
+        let number = |name: &str| detail[name].as_u64().unwrap_or_else(|| panic!("{name}: {backend}"));
+        let dropped: u64 = detail["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        let found = number("sent") + dropped + number("queue_items") + number("in_flight");
+        assert_eq!(number("offered"), found, "{backend}");
+    }
+}
+
+/// Runs a client: what it says that it sent. A warning, of whatever, fails the test.
+pub(crate) fn sent_by(client: &mut Command) -> Value {
+    let output = run(client);
+    let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(warned.is_empty(), "{client:?} warned:\n{warned}");
+    let mut lines = said.lines();
+    let (Some(line), None) = (lines.next(), lines.next()) else { panic!("{client:?} said more:\n{said}") };
+    serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+/// How many spans a client says that it sent.
+pub(crate) fn count(sent: &Value) -> usize {
+    sent["spans"].as_array().map_or(0, Vec::len)
+}
