@@ -23,6 +23,14 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
 IDS = ("traceId", "spanId", "parentSpanId")
+WRITING = threading.Lock()
+
+
+def say(report):
+    """One line in one write: the transports report at the same time, and `print` writes its newline apart."""
+    with WRITING:
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
 
 
 def with_ids(value, change):
@@ -87,23 +95,20 @@ class Heard:
     def spans(self, request):
         spans = with_ids(MessageToDict(request, use_integers_for_enums=True), hex_of)
         with self.lock:
-            print(json.dumps({"transport": self.transport, "traces": spans}), flush=True)
+            say({"transport": self.transport, "traces": spans})
 
     def report(self):
         counters = self.counters.copy()
         for (name, _), value in self.cumulative.items():
             counters[name] += value
-        print(
-            json.dumps(
-                {
-                    "transport": self.transport,
-                    "counter_sum": sum(counters.values()),
-                    "counters": counters,
-                    "histograms": self.histograms,
-                    "logs": self.logs,
-                }
-            ),
-            flush=True,
+        say(
+            {
+                "transport": self.transport,
+                "counter_sum": sum(counters.values()),
+                "counters": counters,
+                "histograms": self.histograms,
+                "logs": self.logs,
+            }
         )
 
 
@@ -204,7 +209,7 @@ def main():
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(GrpcTraces(over_grpc), server)
     server.start()
     http = ThreadingHTTPServer(("127.0.0.1", int(http_port)), http_handler(over_http, Heard("json")))
-    print(json.dumps({"listening": [grpc_port, http_port]}), flush=True)
+    say({"listening": [grpc_port, http_port]})
     http.serve_forever()
 
 
