@@ -1,5 +1,5 @@
-//! Posting payloads over HTTP/1.1, and what usual answers mean: for backends that speak HTTP and word nothing of
-//! their own.
+//! HTTP/1.1 as every backend speaks it: endpoints, headers, the client, what an answer holds; and a client whose
+//! answers mean what they usually do, for protocols that word nothing of their own.
 //!
 //! Connects when there is something to send. Redirects are answers, never followed: credentials stay where
 //! they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
@@ -15,9 +15,9 @@ use reqwest::Response;
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of an answer that are read, for the log.
-const ANSWER_BYTES: usize = 1_024;
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of an error's text that are read and kept.
+pub(super) const ERROR_BYTES: usize = 1_024;
 
 /// A client with the headers of every request.
 #[derive(Debug)]
@@ -30,21 +30,7 @@ impl Client {
     /// `endpoint` tells whether TLS is needed; `headers` go with every request.
     pub(super) fn new(endpoint: &str, headers: HeaderMap, agent: &str) -> Result<Self, StartError> {
         check(endpoint)?;
-        let builder = reqwest::Client::builder()
-            // One protocol that closes the connection of an abandoned request, so that the next attempt
-            // never waits on a dead one.
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(agent);
-        let secure = endpoint.starts_with("https://");
-        let builder = if secure { builder } else { builder.tls_certs_only([]) };
-        let client = builder.build().map_err(|error| {
-            let (why, endpoint) = (with_causes(&error), endpoint.to_owned());
-            if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
-        })?;
-        Ok(Client { client, headers })
+        Ok(Client { client: client(endpoint, agent)?, headers })
     }
 
     /// From now on this header goes with every request.
@@ -56,9 +42,27 @@ impl Client {
     pub(super) async fn post(&self, url: &str, body: Bytes) -> Outcome {
         match self.client.post(url).headers(self.headers.clone()).body(body).send().await {
             Ok(response) => answer(response).await,
-            Err(error) => Outcome::Retry { after: None, why: with_causes(&error.without_url()) },
+            Err(error) => broken(error),
         }
     }
+}
+
+/// A client for one endpoint, which tells whether TLS is needed.
+pub(super) fn client(endpoint: &str, agent: &str) -> Result<reqwest::Client, StartError> {
+    let builder = reqwest::Client::builder()
+        // One protocol that closes the connection of an abandoned request, so that the next attempt
+        // never waits on a dead one.
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(agent);
+    let secure = endpoint.starts_with("https://");
+    let builder = if secure { builder } else { builder.tls_certs_only([]) };
+    builder.build().map_err(|error| {
+        let (why, endpoint) = (format!("{error}{}", causes(&error)), endpoint.to_owned());
+        if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
+    })
 }
 
 async fn answer(mut response: Response) -> Outcome {
@@ -68,16 +72,28 @@ async fn answer(mut response: Response) -> Outcome {
         while let Ok(Some(_)) = response.chunk().await {}
         return Outcome::Delivered;
     }
-    let retry_after =
-        response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()).map(str::to_owned);
+    let after = retry_after(&response);
+    let body = read(response, ERROR_BYTES).await.unwrap_or_default();
+    refused(status, after.as_deref(), &String::from_utf8_lossy(&body), clock::now_ns())
+}
+
+/// Reads at most `limit` bytes; what is beyond stays on a connection that is then closed.
+pub(super) async fn read(mut response: Response, limit: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);
-        if body.len() == ANSWER_BYTES {
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
             break;
         }
     }
-    refused(status, retry_after.as_deref(), &String::from_utf8_lossy(&body), clock::now_ns())
+    Ok(body)
+}
+
+/// A request without an answer.
+pub(super) fn broken(error: reqwest::Error) -> Outcome {
+    let error = error.without_url();
+    Outcome::Retry { after: None, why: format!("{error}{}", causes(&error)) }
 }
 
 /// An answer other than success: 408, 429 and 5xx pass, 413 asks for less, 401 and 403 name the credentials;
@@ -99,8 +115,13 @@ fn refused(status: StatusCode, retry_after: Option<&str>, body: &str, now_ns: u6
     }
 }
 
+/// The text of `Retry-After`.
+pub(super) fn retry_after(response: &Response) -> Option<String> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok().map(str::to_owned)
+}
+
 /// `Retry-After`: seconds or an HTTP date.
-fn wait_of(text: &str, now_ns: u64) -> Option<Duration> {
+pub(super) fn wait_of(text: &str, now_ns: u64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
     }
@@ -123,23 +144,28 @@ pub(super) fn headers(configured: &BTreeMap<String, Secret>) -> Result<HeaderMap
     Ok(headers)
 }
 
-fn check(endpoint: &str) -> Result<(), StartError> {
+/// Whether an endpoint can be sent to, and is shown without a secret in it.
+pub(super) fn check(endpoint: &str) -> Result<(), StartError> {
+    let unusable = |shown: &str, why: &str| {
+        Err(StartError::Endpoint { endpoint: shown.to_owned(), why: why.to_owned() })
+    };
     if endpoint.contains('@') {
         // Not shown: what stands before the `@` is a secret.
-        let why = "credentials belong into `headers`".to_owned();
-        return Err(StartError::Endpoint { endpoint: "…@…".to_owned(), why });
+        return unusable("…@…", "credentials belong into `headers`");
     }
-    let usable = endpoint.parse::<Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-    if usable {
-        return Ok(());
+    let Ok(uri) = endpoint.parse::<Uri>() else { return unusable(endpoint, "it is not a URL") };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return unusable(endpoint, "it must begin with `http://` or `https://`");
     }
-    let why = "it must begin with `http://` or `https://`".to_owned();
-    Err(StartError::Endpoint { endpoint: endpoint.to_owned(), why })
+    if uri.query().is_some() {
+        return unusable(endpoint, "it must have no query");
+    }
+    Ok(())
 }
 
-/// An error with what caused it: the last link is what helps.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
+/// What caused an error, to stand behind it: the last link is what helps.
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
         let level = error.to_string();

@@ -4,6 +4,7 @@
 //! status of 300 and above, redirects and 500 included, is the payload's own fault. gRPC: the codes that
 //! the protocol calls retryable, and RESOURCE_EXHAUSTED only where the server says when to come again.
 
+use crate::backend::http::{ERROR_BYTES, causes, wait_of};
 use crate::deliver::Outcome;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
@@ -11,9 +12,6 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use prost::Message;
 use std::time::Duration;
 use tonic::{Code, Status};
-
-/// Bytes of an error's text that are kept.
-pub(super) const ERROR_BYTES: usize = 1_024;
 
 /// The answer of a server that took the request. All signals share its shape: how many it rejected,
 /// and why.
@@ -100,35 +98,11 @@ pub(super) fn status(status: &Status) -> Outcome {
     }
 }
 
-/// An error with what caused it: the last link is what helps.
-pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let level = error.to_string();
-        if !text.ends_with(&level) {
-            text.push_str(": ");
-            text.push_str(&level);
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// Go's gRPC refuses a large message as RESOURCE_EXHAUSTED, tonic's as OUT_OF_RANGE; only the text
 /// tells it from a quota or a range.
 fn speaks_of_size(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("message") && (message.contains("larger than max") || message.contains("too large"))
-}
-
-/// `Retry-After`: seconds or an HTTP date.
-fn wait_of(text: &str, now_ns: u64) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let then = httpdate::parse_http_date(text.trim()).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(then.saturating_sub(Duration::from_nanos(now_ns)))
 }
 
 /// `google.rpc.Status`, as far as it is read here.

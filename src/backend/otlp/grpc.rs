@@ -2,8 +2,9 @@
 //!
 //! Connects when there is something to send; a dead endpoint costs nothing at start.
 
-use super::answer::{accepted, causes, status};
+use super::answer::{accepted, status};
 use crate::backend::StartError;
+use crate::backend::http::{CONNECT_TIMEOUT, causes};
 use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use bytes::{BufMut, Bytes};
@@ -45,7 +46,7 @@ impl Grpc {
         let mut built = Endpoint::from_shared(endpoint.to_owned())
             .and_then(|endpoint| endpoint.user_agent(agent.to_owned()))
             .map_err(wrong)?
-            .connect_timeout(super::CONNECT_TIMEOUT);
+            .connect_timeout(CONNECT_TIMEOUT);
         if endpoint.starts_with("https://") {
             built = built.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|error| {
                 StartError::Tls { endpoint: endpoint.to_owned(), why: format!("{error}{}", causes(&error)) }

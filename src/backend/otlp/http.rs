@@ -4,14 +4,14 @@
 //! where they were meant for. A plain `http://` endpoint needs no CA certificates on the machine.
 
 use super::Form;
-use super::answer::{ERROR_BYTES, accepted, causes, of_json, refused};
-use crate::backend::{StartError, compress};
+use super::answer::{accepted, of_json, refused};
+use crate::backend::{StartError, compress, http};
 use crate::clock;
 use crate::config::Compression;
 use crate::deliver::{Outcome, Payload, Signal};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 
 /// The largest answer that is read, in bytes.
@@ -36,21 +36,7 @@ impl Http {
         compression: Compression,
         agent: &str,
     ) -> Result<Self, StartError> {
-        let builder = Client::builder()
-            // One protocol that closes the connection of an abandoned request, so that the next attempt
-            // never waits on a dead one.
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(super::CONNECT_TIMEOUT)
-            .user_agent(agent);
-        let secure = endpoint.starts_with("https://");
-        let builder = if secure { builder } else { builder.tls_certs_only([]) };
-        let client = builder.build().map_err(|error| {
-            let why = format!("{error}{}", causes(&error));
-            let endpoint = endpoint.to_owned();
-            if secure { StartError::Tls { endpoint, why } } else { StartError::Endpoint { endpoint, why } }
-        })?;
+        let client = http::client(endpoint, agent)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
         let encoding = compress::encoding(compression);
         if let Some(encoding) = encoding {
@@ -77,7 +63,7 @@ impl Http {
         let request = self.client.post(url).headers(self.headers.clone()).body(payload.body.clone());
         match request.send().await {
             Ok(response) => answer(response, self.form).await,
-            Err(error) => broken(error),
+            Err(error) => http::broken(error),
         }
     }
 }
@@ -85,35 +71,16 @@ impl Http {
 async fn answer(response: Response, form: Form) -> Outcome {
     let status = response.status();
     if status.is_success() {
-        return match read(response, ANSWER_BYTES).await {
+        return match http::read(response, ANSWER_BYTES).await {
             // What cannot be read as an answer is still a success.
             Ok(body) => accepted(&match form {
                 Form::Protobuf => ExportMetricsServiceResponse::decode(body.as_slice()).unwrap_or_default(),
                 Form::Json => of_json(&body),
             }),
-            Err(error) => broken(error),
+            Err(error) => http::broken(error),
         };
     }
-    let retry_after =
-        response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok()).map(str::to_owned);
-    let body = read(response, ERROR_BYTES).await.unwrap_or_default();
+    let retry_after = http::retry_after(&response);
+    let body = http::read(response, http::ERROR_BYTES).await.unwrap_or_default();
     refused(StatusCode::as_u16(&status), retry_after.as_deref(), &body, clock::now_ns())
-}
-
-/// Reads at most `limit` bytes; what is beyond stays on a connection that is then closed.
-async fn read(mut response: Response, limit: usize) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = limit - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-fn broken(error: reqwest::Error) -> Outcome {
-    let error = error.without_url();
-    Outcome::Retry { after: None, why: format!("{error}{}", causes(&error)) }
 }

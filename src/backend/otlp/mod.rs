@@ -15,19 +15,15 @@ pub(super) mod metrics;
 pub(super) mod traces;
 
 use super::compress::compressed;
+use super::http::{check, headers};
 use super::{Descriptor, StartError};
-use crate::config::{Compression, Otlp, OtlpProtocol, Secret, Temporality};
+use crate::config::{Compression, Otlp, OtlpProtocol, Temporality};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use prost::Message;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 pub(super) static DESCRIPTOR: Descriptor =
     Descriptor { name: "otlp", signals: &[Signal::Metrics, Signal::Logs, Signal::Traces] };
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The largest message that receivers with default settings take, before compression, in bytes.
 const MESSAGE_BYTES: usize = 4 << 20;
@@ -60,13 +56,7 @@ impl Exporter {
     /// Needs a tokio runtime around it; connects to nothing yet.
     pub(super) fn new(options: &Otlp, version: &'static str) -> Result<Self, StartError> {
         let endpoint = options.endpoint.as_str();
-        if endpoint.contains('@') {
-            // Not shown: what stands before the `@` is a secret.
-            let why = "credentials belong into `headers`".to_owned();
-            return Err(StartError::Endpoint { endpoint: "…@…".to_owned(), why });
-        }
-        check_endpoint(endpoint)
-            .map_err(|why| StartError::Endpoint { endpoint: endpoint.to_owned(), why: why.to_owned() })?;
+        check(endpoint)?;
         let headers = headers(&options.headers)?;
         let compression = options.compression;
         let agent = format!("pillion/{version} (OTLP exporter; Rust)");
@@ -140,32 +130,6 @@ impl Form {
             Form::Json => "application/json",
         }
     }
-}
-
-fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
-    let uri: Uri = endpoint.parse().map_err(|_| "it is not a URL")?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err("it must begin with `http://` or `https://`");
-    }
-    if uri.query().is_some() {
-        return Err("it must have no query");
-    }
-    Ok(())
-}
-
-/// Header values are secrets: they are marked so that no log shows them.
-fn headers(configured: &BTreeMap<String, Secret>) -> Result<HeaderMap, StartError> {
-    let mut headers = HeaderMap::new();
-    for (name, Secret(value)) in configured {
-        let wrong = |why| StartError::Header { name: name.clone(), why };
-        let key =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("the name is not one of HTTP"))?;
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| wrong("the value holds control characters"))?;
-        value.set_sensitive(true);
-        headers.insert(key, value);
-    }
-    Ok(headers)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Places to listen at, send to and write to.
 
 use super::text::Text;
-use super::{Format, Shape, each, quote, show_list};
+use super::{Format, Shape, quote};
 use crate::config::load::{Load, join};
 use crate::config::node::{Node, Raw};
 use crate::config::{ListenAddress, Secret};
@@ -48,7 +48,7 @@ impl Format for Address {
 
 /// Reads an address; the error is what was probably meant. Names are not looked up, but `localhost`
 /// is what everybody writes for the loopback.
-fn socket_address(text: &str) -> Result<SocketAddr, Option<String>> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Option<String>> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -143,73 +143,6 @@ impl std::fmt::Display for ListenAddress {
             ListenAddress::UnixDatagram(path) => write!(f, "unixgram://{}", path.display()),
             ListenAddress::UnixStream(path) => write!(f, "unix://{}", path.display()),
         }
-    }
-}
-
-/// Where an HTTP intake listens: addresses and Unix sockets; none turns it off.
-pub(crate) struct HttpListens;
-
-impl Format for HttpListens {
-    type Value = Vec<ListenAddress>;
-
-    const SHAPE: Shape = Shape::List;
-
-    fn kind() -> String {
-        "list of addresses".into()
-    }
-
-    fn expects() -> String {
-        "a list such as `[\"127.0.0.1:4318\", \"unix:///run/otlp.socket\"]`, or `[]` for none".into()
-    }
-
-    fn read(node: &Node, path: &str, load: &mut Load) -> Option<Vec<ListenAddress>> {
-        each::<Self, ListenAddress>(node, path, load, |item, path, load| {
-            let read = item.text().map(|text| match text.split_once("://") {
-                None => socket_address(text).map(ListenAddress::Tcp),
-                Some(("unix", _)) => listen_address(text).map_err(|_| None),
-                Some(_) => socket_address(text).map(ListenAddress::Tcp),
-            });
-            match read {
-                Some(Ok(address)) => return Some(address),
-                Some(Err(Some(meant))) => {
-                    let message = format!("`{path}` must be an IP address with a port");
-                    load.fault(&item.at, message, item.found(), format!("write `\"{meant}\"`"));
-                }
-                Some(Err(None)) | None => load.wrong::<HttpListen>(path, item),
-            }
-            None
-        })
-    }
-
-    fn show(value: &Vec<ListenAddress>) -> Option<String> {
-        let shown = |address: &ListenAddress| match address {
-            ListenAddress::Tcp(address) => quote(&address.to_string()),
-            other => quote(&other.to_string()),
-        };
-        Some(show_list(value.iter().map(shown)))
-    }
-}
-
-/// One of them, for messages.
-struct HttpListen;
-
-impl Format for HttpListen {
-    type Value = ();
-
-    fn kind() -> String {
-        "address".into()
-    }
-
-    fn expects() -> String {
-        "`127.0.0.1:4318`, `[::1]:4318` or `unix:///run/otlp.socket`".into()
-    }
-
-    fn read(_: &Node, _: &str, _: &mut Load) -> Option<()> {
-        None
-    }
-
-    fn show((): &()) -> Option<String> {
-        None
     }
 }
 

@@ -2,14 +2,15 @@
 //! so that "a duration" is read, refused and documented alike wherever it occurs.
 
 mod address;
+mod listens;
 mod number;
 mod text;
 mod time;
 
 pub(crate) use address::{
-    Address, Endpoint, FilePath, Headers, HttpListens, ListenUrl, SecretText, SocketMode, endpoint_target,
-    listen_address,
+    Address, Endpoint, FilePath, Headers, ListenUrl, SecretText, SocketMode, endpoint_target, listen_address,
 };
+pub(crate) use listens::HttpListens;
 pub(crate) use number::{Bounds, Bytes, Count, Fraction, Quantiles, Switch};
 pub(crate) use text::{Choices, LogFilter, Namespace, OneOf, Pairs, Tags, Text, Texts, choices};
 pub(crate) use time::{Span, WholeSeconds, YEAR_MS, duration};

@@ -326,7 +326,7 @@ async fn http_answers_become_outcomes() {
     let mut lines = String::new();
     for _ in 0..7 {
         let line = format!("{:?}\n", send_empty(&mut exporter).await);
-        lines.push_str(&line.replace(&"x".repeat(answer::ERROR_BYTES), "(1024 x)"));
+        lines.push_str(&line.replace(&"x".repeat(crate::backend::http::ERROR_BYTES), "(1024 x)"));
     }
     assert!(matches!(send_empty(&mut exporter).await, Outcome::Retry { after: None, .. }));
     assert_eq!(script.heads.lock().len(), 8, "redirects are not followed");
