@@ -11,6 +11,7 @@ pub mod budget;
 pub mod chunk;
 pub mod counts;
 pub mod datadog;
+pub mod grow;
 pub mod json;
 pub mod protobuf;
 pub mod view;

@@ -2,35 +2,24 @@
 //! version of a request.
 //!
 //! What a trace says is kept in full, so that [`super::from_otlp`] gives the same spans back; the tables are
-//! in `docs/traces.md`. Nothing is written before the budget has room for it: a body of few bytes whose
-//! string table is long can name each string thousands of times. Next: `span`.
+//! in `docs/traces.md`. Next: `span`.
 
 mod derived;
 mod span;
 
 use super::names;
 use super::{Sender, Trace};
-use crate::traces::budget::{Budget, Hold};
-use crate::traces::chunk::{Chunk, identity};
-use crate::traces::protobuf::{Open, Writer};
+use crate::traces::budget::Budget;
+use crate::traces::chunk::Chunk;
+use crate::traces::grow::Growing;
+pub use crate::traces::grow::NoBudget;
+use crate::traces::protobuf::Writer;
 use crate::traces::write::{self, RESOURCE_ATTRIBUTES};
-use bytes::Bytes;
 use span::{Known, Shared};
 use std::borrow::Cow;
 
 /// Groups that grow at the same time; one more closes the one that was used longest ago.
 const OPEN_GROUPS: usize = 32;
-
-/// A group of this size is closed, so that its chunk fits into every backend's payload.
-const CHUNK_BYTES: usize = 512 << 10;
-
-/// What a group takes from the start.
-const FIRST_BYTES: usize = 2 << 10;
-
-/// The budget has no room for what would be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no memory is left for the decoded spans")]
-pub struct NoBudget;
 
 /// Turns the traces of one request into chunks.
 pub struct Builder<'a> {
@@ -45,20 +34,13 @@ pub struct Builder<'a> {
     begun: u64,
 }
 
-/// A growing `ResourceSpans`.
+/// What belongs together.
 struct Group {
     serial: u64,
     service: String,
     env: String,
     version: String,
-    writer: Writer,
-    scope: Open,
-    identity: u64,
-    spans: u32,
-    /// Of what the writer has room for and `kept`, what it takes beside.
-    hold: Hold,
-    room: usize,
-    kept: usize,
+    growing: Growing,
 }
 
 impl<'a> Builder<'a> {
@@ -81,17 +63,12 @@ impl<'a> Builder<'a> {
             let env = known.env.unwrap_or(&self.sender.env);
             let version = known.version.unwrap_or(&self.sender.app_version);
             let mut group = self.group(&span.service, env, version)?;
-            let reserved = group.reserve(known.bound + shared.bound);
-            if reserved.is_ok() {
-                span::write(&mut group.writer, span, &known, &shared);
-                group.spans += 1;
-            }
-            if group.writer.len() < CHUNK_BYTES {
-                self.open.push(group);
+            group.growing.span(known.bound + shared.bound, |to| span::write(to, span, &known, &shared))?;
+            if group.growing.is_full() {
+                self.closed.push(group.growing.close());
             } else {
-                self.closed.push(group.close());
+                self.open.push(group);
             }
-            reserved?;
         }
         Ok(())
     }
@@ -101,7 +78,8 @@ impl<'a> Builder<'a> {
         // In the order in which they began: what comes first in a trace stays first where it can.
         self.open.sort_unstable_by_key(|group| group.serial);
         let mut chunks = self.closed;
-        chunks.extend(self.open.drain(..).filter(|group| group.spans > 0).map(Group::close));
+        let groups = self.open.drain(..).filter(|group| group.growing.spans() > 0);
+        chunks.extend(groups.map(|group| group.growing.close()));
         chunks
     }
 
@@ -112,31 +90,15 @@ impl<'a> Builder<'a> {
             return Ok(self.open.remove(at));
         }
         if self.open.len() == OPEN_GROUPS {
-            self.closed.push(self.open.remove(0).close());
+            self.closed.push(self.open.remove(0).growing.close());
         }
-        let mut writer = Writer::new();
-        self.resource(&mut writer, service, env, version);
-        let identity = identity(writer.written());
-        let scope = write::begin_scope(&mut writer, names::DATADOG, &self.sender.tracer_version, |_| {});
-        // The names and the chunk itself are held too.
-        let kept = service.len() + env.len() + version.len() + size_of::<Chunk>() + size_of::<Group>();
-        let room = writer.len();
-        let hold = self.budget.take(room + kept).ok_or(NoBudget)?;
-        let (service, env, version) = (service.to_owned(), env.to_owned(), version.to_owned());
+        let beside = service.len() + env.len() + version.len() + size_of::<Group>();
+        let resource = |to: &mut Writer| self.resource(to, service, env, version);
+        let scope = (names::DATADOG, &*self.sender.tracer_version);
+        let growing = Growing::begin(&self.budget, resource, scope, beside)?;
         self.begun += 1;
-        Ok(Group {
-            serial: self.begun,
-            service,
-            env,
-            version,
-            writer,
-            scope,
-            identity,
-            spans: 0,
-            hold,
-            room,
-            kept,
-        })
+        let (service, env, version) = (service.to_owned(), env.to_owned(), version.to_owned());
+        Ok(Group { serial: self.begun, service, env, version, growing })
     }
 
     fn resource(&self, to: &mut Writer, service: &str, env: &str, version: &str) {
@@ -172,31 +134,6 @@ impl<'a> Builder<'a> {
                 }
             }
         });
-    }
-}
-
-impl Group {
-    /// Makes room for so many more bytes.
-    fn reserve(&mut self, bytes: usize) -> Result<(), NoBudget> {
-        let needed = self.writer.len().saturating_add(bytes);
-        if needed <= self.room {
-            return Ok(());
-        }
-        let generous = needed.max(self.room.saturating_mul(2)).max(FIRST_BYTES);
-        let fits = |room: &usize| self.hold.resize(self.kept.saturating_add(*room));
-        let room = [generous, needed].into_iter().find(fits).ok_or(NoBudget)?;
-        self.writer.reserve(room - self.writer.len());
-        self.room = room;
-        Ok(())
-    }
-
-    fn close(self) -> Chunk {
-        let Group { mut writer, scope, identity, spans, mut hold, kept, .. } = self;
-        writer.end(scope);
-        let mut bytes = writer.into_inner();
-        bytes.shrink_to_fit();
-        hold.resize(kept + bytes.len());
-        Chunk { bytes: Bytes::from(bytes), spans, identity, hold: Some(hold) }
     }
 }
 

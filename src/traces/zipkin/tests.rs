@@ -297,6 +297,13 @@ proptest! {
     }
 
     #[test]
+    fn a_span_takes_no_more_than_its_bound(span in any_span()) {
+        let mut to = Writer::new();
+        to_otlp::write_span(&mut to, &span);
+        prop_assert!(to.len() <= to_otlp::bound(&span));
+    }
+
+    #[test]
     fn any_bytes_end_somehow(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = json::read(&bytes, |_| Ok::<(), Infallible>(()));
         let _ = protobuf::read(&bytes, |_| Ok::<(), Infallible>(()));

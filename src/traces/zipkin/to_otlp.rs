@@ -4,108 +4,89 @@
 //! `from_otlp` gives the same span back. A trace's 64-bit id is padded.
 
 use super::{Endpoint, Span, key};
-use crate::traces::budget::{Budget, Hold};
-use crate::traces::chunk::{Chunk, identity};
-use crate::traces::protobuf::{Open, Writer};
-
+use crate::traces::budget::Budget;
+use crate::traces::chunk::Chunk;
+use crate::traces::grow::Growing;
+pub use crate::traces::grow::NoBudget;
+use crate::traces::protobuf::Writer;
 use crate::traces::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
-use bytes::Bytes;
 
-/// The budget cannot hold what the request becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoBudget;
-
-/// Bytes taken from the budget at a time.
-const STEP: usize = 64 << 10;
-/// Services of one request that are gathered; spans of more begin chunks of their own.
-const GROUPS: usize = 64;
+/// Services of one request that are gathered at the same time; one more closes the one begun longest ago.
+const OPEN_GROUPS: usize = 64;
+/// What a span takes beside its texts: ids, times, endpoints and all their keys.
+const FIXED_BYTES: usize = 512;
+/// What a tag or an annotation takes beside its texts.
+const FRAME_BYTES: usize = 48;
 
 /// Gathers the spans of one request.
 #[derive(Debug)]
 pub struct Builder<'b> {
     budget: &'b Budget,
-    holds: Vec<Hold>,
-    held: usize,
-    written: usize,
-    groups: Vec<Group>,
-    done: Vec<Group>,
-}
-
-#[derive(Debug)]
-struct Group {
-    service: String,
-    to: Writer,
-    scope: Open,
-    spans: u32,
+    /// By service, in the order of their begin.
+    open: Vec<(String, Growing)>,
+    closed: Vec<Chunk>,
 }
 
 impl<'b> Builder<'b> {
     pub fn new(budget: &'b Budget) -> Self {
-        Builder { budget, holds: Vec::new(), held: 0, written: 0, groups: Vec::new(), done: Vec::new() }
+        Builder { budget, open: Vec::new(), closed: Vec::new() }
     }
 
-    /// Adds a span.
-    ///
-    /// # Errors
-    /// When the budget is used up; what was added stays in the builder.
+    /// Adds a span. After an error the whole request is to be refused.
     pub fn span(&mut self, span: &Span<'_>) -> Result<(), NoBudget> {
-        let group = self.group(&span.local.service);
-        let before = self.groups[group].to.len();
-        write_span(&mut self.groups[group].to, span);
-        self.groups[group].spans += 1;
-        self.written += self.groups[group].to.len() - before;
-        while self.held < self.written {
-            let bytes = STEP.max(self.written - self.held);
-            self.holds.push(self.budget.take(bytes).ok_or(NoBudget)?);
-            self.held += bytes;
+        let at = self.group(&span.local.service)?;
+        let growing = &mut self.open[at].1;
+        growing.span(bound(span), |to| write_span(to, span))?;
+        if growing.is_full() {
+            let (_, growing) = self.open.remove(at);
+            self.closed.push(growing.close());
         }
         Ok(())
     }
 
-    fn group(&mut self, service: &str) -> usize {
-        if let Some(at) = self.groups.iter().rposition(|group| group.service == service) {
-            return at;
+    fn group(&mut self, service: &str) -> Result<usize, NoBudget> {
+        if let Some(at) = self.open.iter().rposition(|(open, _)| open == service) {
+            return Ok(at);
         }
-        if self.groups.len() == GROUPS {
-            self.done.push(self.groups.remove(0));
+        if self.open.len() == OPEN_GROUPS {
+            self.closed.push(self.open.remove(0).1.close());
         }
-        let mut to = Writer::new();
-        write::resource(&mut to, |to| {
-            if !service.is_empty() {
-                write::text(to, RESOURCE_ATTRIBUTES, key::SERVICE, service);
-            }
-        });
-        let scope = write::begin_scope(&mut to, "", "", |_| {});
-        self.groups.push(Group { service: service.to_owned(), to, scope, spans: 0 });
-        self.groups.len() - 1
+        let resource = |to: &mut Writer| {
+            write::resource(to, |to| {
+                if !service.is_empty() {
+                    write::text(to, RESOURCE_ATTRIBUTES, key::SERVICE, service);
+                }
+            });
+        };
+        let growing = Growing::begin(self.budget, resource, ("", ""), service.len())?;
+        self.open.push((service.to_owned(), growing));
+        Ok(self.open.len() - 1)
     }
 
-    /// The chunks, in the order of their services' first spans.
+    /// The chunks; none without spans.
     pub fn finish(self) -> Vec<Chunk> {
-        let Builder { budget, holds, groups, done, .. } = self;
-        // Too much was taken on the way: each chunk takes what it is.
-        let chunks: Vec<(Bytes, u32)> = done
-            .into_iter()
-            .chain(groups)
-            .map(|Group { mut to, scope, spans, .. }| {
-                to.end(scope);
-                (to.into_inner().into(), spans)
-            })
-            .collect();
-        drop(holds);
-        chunks
-            .into_iter()
-            .map(|(bytes, spans)| {
-                let identity = identity(&bytes);
-                // Freed a moment ago on this thread; without it the chunk is small enough to go on.
-                let hold = budget.take(bytes.len());
-                Chunk { bytes, spans, identity, hold }
-            })
-            .collect()
+        let Builder { open, mut closed, .. } = self;
+        closed.extend(open.into_iter().map(|(_, growing)| growing.close()));
+        closed
     }
 }
 
-fn write_span(to: &mut Writer, span: &Span<'_>) {
+/// More than a span takes as OTLP.
+pub(super) fn bound(span: &Span<'_>) -> usize {
+    let endpoint =
+        |endpoint: &Endpoint<'_>| endpoint.service.len() + endpoint.ipv4.len() + endpoint.ipv6.len();
+    // The text of `error` stands twice: as the tag and as the status.
+    let tags = span.tags.iter().map(|(name, value)| name.len() + 2 * value.len() + FRAME_BYTES);
+    let annotations = span.annotations.iter().map(|(_, value)| value.len() + FRAME_BYTES);
+    FIXED_BYTES
+        + span.name.len()
+        + endpoint(&span.local)
+        + endpoint(&span.remote)
+        + tags.sum::<usize>()
+        + annotations.sum::<usize>()
+}
+
+pub(super) fn write_span(to: &mut Writer, span: &Span<'_>) {
     let tag = |name: &str| span.tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.as_ref());
     let start_ns = span.timestamp.saturating_mul(1_000);
     let end_ns = match (span.timestamp, span.duration) {

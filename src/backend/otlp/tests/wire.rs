@@ -5,7 +5,7 @@ use crate::backend::tests::spans;
 use crate::deliver::Payload;
 use crate::traces::protobuf::Writer;
 use crate::traces::{Chunk, chunk, write};
-use ::http::{Request, Response};
+use ::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
