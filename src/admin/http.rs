@@ -1,31 +1,23 @@
 //! The one HTTP server: bound early, so that a bad address fails at once; served late, when there is
 //! something to say.
 //!
-//! The accept loop never ends while the agent runs: errors are counted and waited out, and too many
-//! connections cost the longest idle one its place, or else the newcomer a 503. Next: `connection.rs`.
+//! `crate::serve` accepts for it. Next: `connection.rs`.
 
 use super::body::MetricsResponse;
-use super::connection::{self, Activity, End};
+use super::connection::{self, Activity};
 use super::readiness::Readiness;
 use super::status::Status;
-use crate::clock;
 use crate::config;
-use crate::telemetry::limiter::limited;
+use crate::serve::{Accepted, End, Host, Listener, Places, accept};
 use crate::telemetry::{self, Metric};
 use http::HeaderMap;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
-
-/// After an accept that failed for want of something: this long at first, doubled up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers a scrape by its headers. It must not block: the page is made by whoever fills the channel.
 pub type MetricsHandler = Arc<dyn Fn(&HeaderMap) -> MetricsResponse + Send + Sync>;
@@ -87,7 +79,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) status_for_all: bool,
     pub(super) pages: Arc<Semaphore>,
-    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    places: Places<Activity>,
 }
 
 /// Listens on the configured address.
@@ -148,15 +140,15 @@ impl Bound {
 
     /// Begins to answer, on the tokio runtime of the caller.
     pub fn serve(self, state: State) -> io::Result<Server> {
-        let listener = TcpListener::from_std(self.listener)?;
+        let listener = Listener::Tcp(TcpListener::from_std(self.listener)?);
         let (stop, stopped) = watch::channel(false);
         let readiness = state.readiness.clone();
         let shared = Arc::new(Shared {
             state,
             pages: Arc::new(Semaphore::new(self.limits.pages)),
+            places: Places::new(self.limits.connections),
             limits: self.limits,
             status_for_all: self.status_for_all,
-            open: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(shared, listener, stopped));
         Ok(Server { address: self.address, readiness, stop, accepting })
@@ -185,111 +177,40 @@ impl Server {
     }
 }
 
-/// Accepts until told to stop; gives the open connections back.
-async fn accept(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    mut stopped: watch::Receiver<bool>,
-) -> JoinSet<()> {
-    let mut connections = JoinSet::new();
-    let mut pause = FIRST_PAUSE;
-    let mut number = 0_u64;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            // An error says that the server was dropped, which means the same.
-            _ = stopped.wait_for(|stopped| *stopped) => return connections,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                pause = FIRST_PAUSE;
-                number += 1;
-                shared.admit(&mut connections, number, stream, peer, &stopped);
-            }
-            Err(error) if is_the_clients(&error) => {}
-            Err(error) => {
-                telemetry::add(Metric::HttpAcceptErrors, &[], 1);
-                let wait = pause;
-                limited!(WARN, clock::now_ns(), %error, ?wait, "no connection can be accepted; trying again");
-                // Woken early only by the stop, which the next turn sees.
-                let _ = tokio::time::timeout(pause, stopped.wait_for(|stopped| *stopped)).await;
-                pause = (pause * 2).min(LAST_PAUSE);
-            }
-        }
-    }
-}
+impl Host for Shared {
+    type Activity = Activity;
 
-/// The connection broke before it was accepted: the next one may be well.
-fn is_the_clients(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-}
-
-impl Shared {
-    /// Serves a new connection, or refuses it when there are too many and none is idle.
-    fn admit(
-        self: &Arc<Self>,
-        connections: &mut JoinSet<()>,
-        number: u64,
-        stream: TcpStream,
-        peer: SocketAddr,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let full = self.open.lock().len() >= self.limits.connections;
-        if full && !self.close_longest_idle() {
-            limited!(WARN, clock::now_ns(), %peer, limit = self.limits.connections, "too many HTTP connections");
-            // Refusals are bounded, too; beyond that a connection is just closed.
-            if connections.len() < 2 * self.limits.connections {
-                connections.spawn(async move { ended(connection::refuse(stream).await) });
-            } else {
-                ended(End::Refused);
-            }
-            return;
-        }
-        let activity = Arc::new(Activity::new());
-        self.insert(number, activity.clone());
-        let place = Place { shared: self.clone(), number };
-        let stopped = stopped.clone();
-        connections.spawn(async move {
-            let end = connection::serve(place.shared.clone(), stream, peer, activity, stopped).await;
-            ended(end);
-            drop(place);
-        });
+    fn name(&self) -> &'static str {
+        "http"
     }
 
-    /// Gives the place of the longest idle connection away; `false` when all are busy.
-    fn close_longest_idle(&self) -> bool {
-        let mut open = self.open.lock();
-        let idle = open.iter().filter_map(|(&number, activity)| Some((activity.idle_since()?, number)));
-        let Some((_, number)) = idle.min() else { return false };
-        if let Some(activity) = open.remove(&number) {
-            activity.close.notify_one();
-        }
-        true
+    fn option(&self) -> &'static str {
+        "http.max_connections"
     }
 
-    fn insert(&self, number: u64, activity: Arc<Activity>) {
-        let mut open = self.open.lock();
-        open.insert(number, activity);
-        telemetry::gauge(Metric::HttpConnections, &[], open.len() as f64);
+    fn places(&self) -> &Places<Activity> {
+        &self.places
     }
-}
 
-fn ended(end: End) {
-    telemetry::add(Metric::HttpConnectionsClosed, &[end.as_str()], 1);
-}
+    async fn serve(
+        self: Arc<Self>,
+        accepted: Accepted,
+        activity: Arc<Activity>,
+        stopped: watch::Receiver<bool>,
+    ) -> End {
+        connection::serve(self, accepted.stream, accepted.peer, activity, stopped).await
+    }
 
-/// A connection's place among the open ones, given back however its task ends.
-struct Place {
-    shared: Arc<Shared>,
-    number: u64,
-}
+    fn count_open(&self, open: usize) {
+        telemetry::gauge(Metric::HttpConnections, &[], open as f64);
+    }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.shared.open.lock();
-        open.remove(&self.number);
-        telemetry::gauge(Metric::HttpConnections, &[], open.len() as f64);
+    fn count_end(&self, end: End) {
+        telemetry::add(Metric::HttpConnectionsClosed, &[end.as_str()], 1);
+    }
+
+    fn count_fault(&self) {
+        telemetry::add(Metric::HttpAcceptErrors, &[], 1);
     }
 }
 

@@ -28,7 +28,7 @@ type Parts = (StatusCode, HeaderMap, Content);
 /// Answers one request; every answer is counted by path and code.
 pub(super) async fn answer(
     shared: Arc<Shared>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     activity: Arc<Activity>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
@@ -88,8 +88,9 @@ fn metrics(shared: &Shared, headers: &HeaderMap) -> Parts {
     (StatusCode::OK, headers, Content::Page { chunks, _permit: permit })
 }
 
-async fn status(shared: &Shared, peer: SocketAddr) -> Parts {
-    if !may_see_status(peer, shared.status_for_all) {
+async fn status(shared: &Shared, peer: Option<SocketAddr>) -> Parts {
+    // Who comes by a Unix socket is on this machine.
+    if let Some(peer) = peer.filter(|peer| !may_see_status(*peer, shared.status_for_all)) {
         let why = format!(
             "/status answers loopback peers only, and you are {}; `http.status_for_all = true` \
              (PILLION_HTTP_STATUS_FOR_ALL=true) opens it\n",

@@ -65,7 +65,7 @@ pub static ALL: &[Part] = &[
     Part {
         name: "intake connection",
         form: Form::Task,
-        owner: "src/intake/http/server.rs",
+        owner: "src/intake/http/connection.rs",
         bound: "`intake.max_connections` a listener, HTTP/2 with 128 requests each; as many refusals at once",
         when_full: "the longest idle one is closed, else the newcomer gets a 503",
         stopped_by: "its client, its timeouts, or the end of its listener",

@@ -4,8 +4,8 @@
 //! where heads come between pings and windows, it is idle or has requests under way; the preface tells the
 //! two apart. hyper's own timers do not know idle from slow, so the clocks are ours.
 
-use super::connection::End;
 use super::server::Limits;
+use crate::serve::{self, End};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub(super) struct Activity {
     state: Mutex<State>,
     /// Told when the connection should end after the answers under way.
-    pub(super) close: Notify,
+    close: Notify,
 }
 
 #[derive(Debug)]
@@ -43,19 +43,15 @@ enum Wire {
 #[derive(Debug)]
 pub(super) struct UnderWay(Arc<Activity>);
 
-impl Activity {
-    pub(super) fn new() -> Self {
+impl Default for Activity {
+    fn default() -> Self {
         let wire = Wire::Unknown { p: false };
         let state = State { wire, since: Instant::now(), head: false, under_way: 0 };
         Activity { state: Mutex::new(state), close: Notify::new() }
     }
+}
 
-    /// Since when nothing is under way; `None` while something is.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state.lock();
-        (!state.head && state.under_way == 0).then_some(state.since)
-    }
-
+impl Activity {
     /// A request's head was read; also, when its first byte came, as far as that is known.
     pub(super) fn begin(self: &Arc<Self>) -> (UnderWay, Instant) {
         let mut state = self.state.lock();
@@ -67,7 +63,30 @@ impl Activity {
         (UnderWay(self.clone()), began)
     }
 
-    pub(super) fn was_read(&self, bytes: &[u8]) {
+    /// When patience ends, and what it is then called.
+    pub(super) fn patience(&self, limits: &Limits) -> (Instant, End) {
+        let State { since, head, under_way, .. } = *self.state.lock();
+        if under_way > 0 {
+            (since + limits.request + limits.stall, End::StalledClient)
+        } else if head {
+            (since + limits.request, End::HeadTimeout)
+        } else {
+            (since + limits.idle, End::IdleTimeout)
+        }
+    }
+}
+
+impl serve::Activity for Activity {
+    fn idle_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        (!state.head && state.under_way == 0).then_some(state.since)
+    }
+
+    fn close(&self) -> &Notify {
+        &self.close
+    }
+
+    fn was_read(&self, bytes: &[u8]) {
         let mut state = self.state.lock();
         if let Wire::Unknown { p } = state.wire {
             // Of all methods only `PRI`, which begins HTTP/2, begins so.
@@ -85,22 +104,10 @@ impl Activity {
         }
     }
 
-    pub(super) fn was_written(&self) {
+    fn was_written(&self) {
         let mut state = self.state.lock();
         if state.under_way > 0 {
             state.since = Instant::now();
-        }
-    }
-
-    /// When patience ends, and what it is then called.
-    pub(super) fn patience(&self, limits: &Limits) -> (Instant, End) {
-        let State { since, head, under_way, .. } = *self.state.lock();
-        if under_way > 0 {
-            (since + limits.request + limits.stall, End::StalledClient)
-        } else if head {
-            (since + limits.request, End::HeadTimeout)
-        } else {
-            (since + limits.idle, End::IdleTimeout)
         }
     }
 }
@@ -116,6 +123,7 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::Activity as _;
     use std::time::Duration;
 
     const LIMITS: Limits = Limits {
@@ -132,7 +140,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_of_http1_must_come_whole_and_a_ping_of_http2_is_no_head() {
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::default());
         assert_eq!(end(&activity), (120, "idle_timeout"));
         activity.was_read(b"P");
         assert_eq!(end(&activity), (10, "head_timeout"));
@@ -146,7 +154,7 @@ mod tests {
         drop(under_way);
         assert_eq!(end(&activity), (120, "idle_timeout"));
 
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::default());
         activity.was_read(b"P");
         activity.was_read(b"RI * HTTP/2.0");
         activity.was_read(b"ping");

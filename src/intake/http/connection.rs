@@ -4,17 +4,15 @@
 use super::activity::Activity;
 use super::exchange;
 use super::server::Shared;
-use super::stream::{Stream, Watched};
+use crate::serve::{Activity as _, End, Stream, Watched};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,37 +26,8 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 /// HTTP/2: the longest head of a request, and what may wait to be written.
 const HEADERS: u32 = 32 << 10;
 const SEND_BUFFER: usize = 64 << 10;
-/// How long a refused client may take to send what it has to say before it is cut off, and an ending one to
-/// say goodbye.
+/// How long an ending client may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// By the client, or after its last answer.
-    Done,
-    HeadTimeout,
-    IdleTimeout,
-    StalledClient,
-    /// Closed while idle to make room for another.
-    MadeRoom,
-    /// Never served: too many connections, none of them idle.
-    Refused,
-}
-
-impl End {
-    /// The value of the label `reason`.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            End::Done => "done",
-            End::HeadTimeout => "head_timeout",
-            End::IdleTimeout => "idle_timeout",
-            End::StalledClient => "stalled_client",
-            End::MadeRoom => "made_room",
-            End::Refused => "refused",
-        }
-    }
-}
 
 fn http() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -112,7 +81,7 @@ pub(super) async fn serve(
         });
         let ended = tokio::select! {
             end = served => Some(end),
-            () = activity.close.notified(), if leaving.is_none() => {
+            () = activity.close().notified(), if leaving.is_none() => {
                 leaving = Some(End::MadeRoom);
                 None
             }
@@ -135,25 +104,4 @@ pub(super) async fn serve(
             (Some(end), _) => return end,
         }
     }
-}
-
-/// Tells a client that there are too many, and closes. What it sends is read first, for a while: closing
-/// over unread bytes would take the answer away with a reset.
-pub(super) async fn refuse(mut stream: Stream) -> End {
-    let why = "too many connections are open, none of them idle; `intake.max_connections` is the limit\n";
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
-         retry-after: 1\r\nconnection: close\r\n\r\n{why}",
-        why.len()
-    );
-    let talk = async {
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        let mut unread = [0; 1024];
-        while stream.read(&mut unread).await? > 0 {}
-        Ok::<(), io::Error>(())
-    };
-    // Nothing depends on whether the refused client hears it.
-    let _ = tokio::time::timeout(GOODBYE, talk).await;
-    End::Refused
 }

@@ -2,10 +2,11 @@
 //! the kernel until they are served. Next: `server`.
 
 use super::protocol::Protocol;
-use super::server::{Limits, Listener, Server};
+use super::server::{Limits, Server};
 use crate::config::ListenAddress;
 use crate::intake::statsd::path::{self, SocketFile};
 use crate::intake::statsd::{self, tcp_socket};
+use crate::serve::Listener;
 use crate::traces::Budget;
 use socket2::{Socket, Type};
 use std::io;

@@ -15,7 +15,6 @@ mod listen;
 pub mod protocol;
 mod reply;
 mod server;
-mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;

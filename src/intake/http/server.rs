@@ -1,31 +1,18 @@
-//! Accepting: one loop a listener, which never ends while the agent runs.
-//!
-//! Errors are counted and waited out. Too many connections cost the longest idle one its place, or else the
-//! newcomer its connection. Next: `connection`.
+//! A running listener: its end, and how others look at it. `crate::serve` accepts for it. Next: `connection`.
 
 use super::activity::Activity;
-use super::connection::{self, End};
+use super::connection;
 use super::protocol::Protocol;
-use super::stream::Stream;
 use super::tally::{RefusedSample, Tally};
-use crate::clock;
 use crate::config::ListenAddress;
 use crate::intake::statsd::path::SocketFile;
-use crate::telemetry::limiter::limited;
+use crate::serve::{Accepted, End, Host, Listener, Places, accept};
 use crate::telemetry::{self, Metric};
 use crate::traces::Budget;
-use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-
-/// After an accept that failed for want of something: this long at first, doubled up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What clients may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,19 +45,13 @@ pub struct Watch {
     tally: Arc<Tally>,
 }
 
-#[derive(Debug)]
-pub(super) enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
 /// What all connections of a listener see.
 pub(super) struct Shared {
     pub(super) protocol: Arc<dyn Protocol>,
     pub(super) budget: Budget,
     pub(super) limits: Limits,
     pub(super) tally: Arc<Tally>,
-    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    places: Places<Activity>,
 }
 
 impl Server {
@@ -86,7 +67,8 @@ impl Server {
         let tally = Arc::new(Tally::default());
         let watch =
             Watch { address: address.to_string().into(), protocol: protocol.name(), tally: tally.clone() };
-        let shared = Arc::new(Shared { protocol, budget, limits, tally, open: Mutex::default() });
+        let places = Places::new(limits.connections);
+        let shared = Arc::new(Shared { protocol, budget, limits, tally, places });
         let accepting = tokio::spawn(accept(shared, listener, stopped));
         Server { stop, accepting, watch, file }
     }
@@ -142,116 +124,39 @@ impl Watch {
     }
 }
 
-impl Listener {
-    async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Answers are written whole: waiting for more would only delay them.
-                stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
-            }
-            Listener::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
-        }
-    }
-}
+impl Host for Shared {
+    type Activity = Activity;
 
-/// Accepts until told to stop; gives the open connections back.
-async fn accept(shared: Arc<Shared>, listener: Listener, mut stopped: watch::Receiver<bool>) -> JoinSet<()> {
-    let mut connections = JoinSet::new();
-    let mut pause = FIRST_PAUSE;
-    let mut number = 0_u64;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            // An error says that the server was dropped, which means the same.
-            _ = stopped.wait_for(|stopped| *stopped) => return connections,
-        };
-        match accepted {
-            Ok(stream) => {
-                pause = FIRST_PAUSE;
-                number += 1;
-                shared.admit(&mut connections, number, stream, &stopped);
-            }
-            Err(error) if is_the_clients(&error) => {}
-            Err(error) => {
-                telemetry::add(Metric::IntakeAcceptErrors, &[shared.protocol.name()], 1);
-                let wait = pause;
-                limited!(WARN, clock::now_ns(), %error, ?wait, "no connection can be accepted; trying again");
-                // Woken early only by the stop, which the next turn sees.
-                let _ = tokio::time::timeout(pause, stopped.wait_for(|stopped| *stopped)).await;
-                pause = (pause * 2).min(LAST_PAUSE);
-            }
-        }
-    }
-}
-
-/// The connection broke before it was served: the next one may be well.
-fn is_the_clients(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
-}
-
-impl Shared {
-    /// Serves a new connection, or refuses it when there are too many and none is idle.
-    fn admit(
-        self: &Arc<Self>,
-        connections: &mut JoinSet<()>,
-        number: u64,
-        stream: Stream,
-        stopped: &watch::Receiver<bool>,
-    ) {
-        let full = self.open.lock().len() >= self.limits.connections;
-        if full && !self.close_longest_idle() {
-            let (protocol, limit) = (self.protocol.name(), self.limits.connections);
-            limited!(WARN, clock::now_ns(), protocol, limit, "too many connections, none of them idle");
-            // Refusals are bounded, too; beyond that a connection is just closed.
-            if connections.len() < 2 * self.limits.connections {
-                let shared = self.clone();
-                connections.spawn(async move { shared.ended(connection::refuse(stream).await) });
-            } else {
-                self.ended(End::Refused);
-            }
-            return;
-        }
-        let activity = Arc::new(Activity::new());
-        self.open.lock().insert(number, activity.clone());
-        self.tally.connected();
-        let place = Place { shared: self.clone(), number };
-        let stopped = stopped.clone();
-        connections.spawn(async move {
-            let end = connection::serve(place.shared.clone(), stream, activity, stopped).await;
-            place.shared.ended(end);
-            drop(place);
-        });
+    fn name(&self) -> &'static str {
+        self.protocol.name()
     }
 
-    /// Gives the place of the longest idle connection away; `false` when all are busy.
-    fn close_longest_idle(&self) -> bool {
-        let mut open = self.open.lock();
-        let idle = open.iter().filter_map(|(&number, activity)| Some((activity.idle_since()?, number)));
-        let Some((_, number)) = idle.min() else { return false };
-        if let Some(activity) = open.remove(&number) {
-            activity.close.notify_one();
-        }
-        true
+    fn option(&self) -> &'static str {
+        "intake.max_connections"
     }
 
-    fn ended(&self, end: End) {
+    fn places(&self) -> &Places<Activity> {
+        &self.places
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        accepted: Accepted,
+        activity: Arc<Activity>,
+        stopped: watch::Receiver<bool>,
+    ) -> End {
+        connection::serve(self, accepted.stream, activity, stopped).await
+    }
+
+    fn count_open(&self, open: usize) {
+        self.tally.open(open);
+    }
+
+    fn count_end(&self, end: End) {
         telemetry::add(Metric::IntakeConnectionsClosed, &[self.protocol.name(), end.as_str()], 1);
     }
-}
 
-/// A connection's place among the open ones, given back however its task ends.
-struct Place {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shared.open.lock().remove(&self.number);
-        self.shared.tally.disconnected();
+    fn count_fault(&self) {
+        telemetry::add(Metric::IntakeAcceptErrors, &[self.protocol.name()], 1);
     }
 }

@@ -120,12 +120,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn connected(&self) {
-        self.connections.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn disconnected(&self) {
-        self.connections.fetch_sub(1, Relaxed);
+    pub(super) fn open(&self, connections: usize) {
+        self.connections.store(connections as u64, Relaxed);
     }
 
     pub(super) fn read(&self, bytes: usize) {

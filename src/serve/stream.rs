@@ -2,7 +2,7 @@
 //!
 //! One type, because the code of HTTP/1 and HTTP/2 is made once for each type of stream.
 
-use super::activity::Activity;
+use super::Activity;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 #[derive(Debug)]
-pub(super) enum Stream {
+pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// A stream whose bytes the activity sees.
 #[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) stream: Stream,
-    pub(super) activity: Arc<Activity>,
+pub struct Watched<A> {
+    pub stream: Stream,
+    pub activity: Arc<A>,
 }
 
 macro_rules! either {
@@ -68,7 +68,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl AsyncRead for Watched {
+impl<A: Activity> AsyncRead for Watched<A> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<A: Activity> AsyncWrite for Watched<A> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -115,7 +115,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-impl Watched {
+impl<A: Activity> Watched<A> {
     fn note(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(outcome, Poll::Ready(Ok(written)) if written > 0) {
             self.activity.was_written();
