@@ -7,12 +7,15 @@ mod harness;
 
 use harness::http::get;
 use harness::scene::{Scene, count, sent_by};
-use harness::spans::{CLIENT, ERROR, SERVER, Span, expect_sent, named};
+use harness::spans::{Attributes, CLIENT, ERROR, SERVER, Span, expect_sent_as, named};
 use harness::tool::{node, python, start, test_agent};
 use harness::{Agent, Process, Setup, port, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::process::Command;
+
+/// The mark of what was made of a tag.
+const DERIVED: &str = "_dd.derived";
 
 /// dd-trace of Node and ddtrace of Python, told apart where they send different things.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,6 +23,14 @@ enum Tracer {
     Node,
     Python,
 }
+
+/// Whether the event (of Node) and the link are made of tags.
+type Marks = (Option<bool>, bool);
+
+const NODE: Marks = (Some(true), true);
+const NODE_WITH_EVENTS: Marks = (Some(false), true);
+const PYTHON: Marks = (None, true);
+const PYTHON_V04: Marks = (None, false);
 
 impl Tracer {
     fn client(self, url: &str, version: &str) -> Command {
@@ -46,22 +57,16 @@ fn url(agent: &Agent) -> String {
 }
 
 /// Sends with a tracer and asserts what every tracer sends.
-fn arrives(scene: Scene, tracer: Tracer, client: &mut Command) {
+fn arrives(scene: Scene, tracer: Tracer, marks: Marks, client: &mut Command) {
     let sent = sent_by(client);
     let spans = scene.spans(count(&sent));
-    expect_sent(&repaired(&sent), &spans);
+    // As Datadog's agent has names: letters, digits, dots and underscores. The resource keeps what was said.
+    expect_sent_as(&sent, &spans, |name| name.replace('-', "_"));
+    assert_eq!(named(&spans, "process_order").attributes["dd.span.Resource"], "process-order");
     expect_everything(tracer, &sent, &spans);
+    expect_marks(named(&spans, "web.request"), marks);
     scene.expect_ledger("datadog", spans.len());
     scene.stop(spans.len());
-}
-
-/// As Datadog repairs names: letters, digits, `_` and `.` stay.
-fn repaired(sent: &Value) -> Value {
-    let mut sent = sent.clone();
-    for span in sent["spans"].as_array_mut().unwrap() {
-        span["name"] = json!(span["name"].as_str().unwrap().replace('-', "_"));
-    }
-    sent
 }
 
 /// The span that has everything, field by field.
@@ -91,8 +96,10 @@ fn expect_everything(tracer: Tracer, sent: &Value, spans: &[Span]) {
     expect_exception(tracer, span);
     if tracer == Tracer::Node {
         let event = span.events.iter().find(|event| event.name == "stock.checked").unwrap();
-        assert_eq!(event.attributes["left"], 2);
-        assert_eq!(event.attributes["place"], "north");
+        assert_eq!(
+            said(&event.attributes),
+            Attributes::from([("left".into(), json!(2)), ("place".into(), json!("north"))])
+        );
         assert!((span.start..=span.end).contains(&event.time), "{span:#?}");
     }
     expect_link(sent, span);
@@ -141,14 +148,28 @@ fn expect_link(sent: &Value, span: &Span) {
     let [link] = &span.links[..] else { panic!("one link: {span:#?}") };
     assert_eq!(order["trace_id"], link.trace_id);
     assert_eq!(order["span_id"], link.span_id);
-    assert_eq!(link.attributes["reason"], "retry of");
+    assert_eq!(said(&link.attributes), Attributes::from([("reason".to_owned(), json!("retry of"))]));
+}
+
+/// Without the mark of an event or link that was made of a tag, which stays beside it.
+fn said(attributes: &Attributes) -> Attributes {
+    let marked = |(key, value): &(&String, &Value)| *key == DERIVED && **value == json!(true);
+    attributes.iter().filter(|pair| !marked(pair)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Where links and events came as text in a tag they are marked; where they came as maps they are not.
+fn expect_marks(span: &Span, (event, link): Marks) {
+    let checked = span.events.iter().find(|event| event.name == "stock.checked");
+    assert_eq!(checked.map(|event| event.attributes.contains_key(DERIVED)), event, "{span:#?}");
+    assert_eq!(span.links[0].attributes.contains_key(DERIVED), link, "{span:#?}");
+    assert_eq!(span.attributes.contains_key("_dd.span_links"), link, "{span:#?}");
 }
 
 #[test]
 fn node_with_v04() {
     let scene = Scene::start(Setup::new());
     let mut client = Tracer::Node.client(&url(&scene.agent), "0.4");
-    arrives(scene, Tracer::Node, &mut client);
+    arrives(scene, Tracer::Node, NODE, &mut client);
 }
 
 /// Events as maps of their own, where the agent says that it reads them, instead of text in a tag.
@@ -156,14 +177,14 @@ fn node_with_v04() {
 fn node_with_v04_and_native_events() {
     let scene = Scene::start(Setup::new());
     let mut client = Tracer::Node.client(&url(&scene.agent), "0.4");
-    arrives(scene, Tracer::Node, client.env("DD_TRACE_NATIVE_SPAN_EVENTS", "true"));
+    arrives(scene, Tracer::Node, NODE_WITH_EVENTS, client.env("DD_TRACE_NATIVE_SPAN_EVENTS", "true"));
 }
 
 #[test]
 fn node_with_v05() {
     let scene = Scene::start(Setup::new());
     let mut client = Tracer::Node.client(&url(&scene.agent), "0.5");
-    arrives(scene, Tracer::Node, &mut client);
+    arrives(scene, Tracer::Node, NODE, &mut client);
 }
 
 #[test]
@@ -177,14 +198,14 @@ fn node_sends_its_metrics_the_same_way() {
 fn python_over_tcp_with_v04() {
     let scene = Scene::start(Setup::new());
     let mut client = Tracer::Python.client(&url(&scene.agent), "0.4");
-    arrives(scene, Tracer::Python, &mut client);
+    arrives(scene, Tracer::Python, PYTHON_V04, &mut client);
 }
 
 #[test]
 fn python_over_tcp_with_v05() {
     let scene = Scene::start(Setup::new());
     let mut client = Tracer::Python.client(&url(&scene.agent), "0.5");
-    arrives(scene, Tracer::Python, &mut client);
+    arrives(scene, Tracer::Python, PYTHON, &mut client);
 }
 
 /// With the version that it chooses itself.
@@ -194,7 +215,7 @@ fn python_over_a_unix_socket() {
     let socket = format!("unix://{}", setup.path("apm.socket").display());
     let scene = Scene::start(setup.environment("PILLION_DATADOG_LISTEN", format!("{:?}", [&socket])));
     let mut client = Tracer::Python.client(&socket, "0.5");
-    arrives(scene, Tracer::Python, client.env_remove("DD_TRACE_API_VERSION"));
+    arrives(scene, Tracer::Python, PYTHON, client.env_remove("DD_TRACE_API_VERSION"));
 }
 
 const CHECKS: [&str; 6] = [
@@ -247,11 +268,27 @@ impl TestAgent {
 
 /// A tracer that talks to the test agent, which talks to pillion, whose answer the tracer gets.
 fn clean_between(tracer: Tracer, version: &str) {
-    let scene = Scene::start(Setup::new());
+    let mut scene = Scene::start(Setup::new());
     let between = TestAgent::start(&scene.agent);
+    // At its start it asks for a path of another product, whether its key is valid.
+    scene.refused_requests = 1.0;
     let mut client = tracer.client(&format!("http://{}", between.address), version);
-    arrives(scene, tracer, &mut client);
+    if tracer == Tracer::Node {
+        client.arg("no-statsd");
+    }
+    let marks = if tracer == Tracer::Node { NODE } else { PYTHON };
+    arrives(scene, tracer, marks, &mut client);
     between.expect_clean();
+}
+
+#[test]
+fn the_test_agent_between_node_and_pillion_finds_nothing() {
+    clean_between(Tracer::Node, "0.4");
+}
+
+#[test]
+fn the_test_agent_between_node_with_v05_and_pillion_finds_nothing() {
+    clean_between(Tracer::Node, "0.5");
 }
 
 #[test]

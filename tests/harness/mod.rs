@@ -38,13 +38,22 @@ const RECEIVE_BUFFER: u32 = 8 << 20;
 pub(crate) const FILE_BACKEND: &str = "out.jsonl";
 
 /// Polls until `look` gives something; panics with `what` after [`PATIENCE`].
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for_or_tell(what, look, String::new)
+}
+
+/// As [`wait_for`]; `state` tells how things stand when it was in vain.
+pub(crate) fn wait_for_or_tell<T>(
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+    state: impl Fn() -> String,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}\n{}", state());
         std::thread::sleep(POLL);
     }
 }

@@ -50,8 +50,17 @@ impl Receiver {
             + &backend("http", self.http, "compression = \"gzip\"")
     }
 
+    pub(crate) fn log(&self) -> String {
+        self.lines.text()
+    }
+
     fn reports(&self, transport: &str) -> Vec<Value> {
-        let parsed = |line: &String| serde_json::from_str::<Value>(line).ok();
-        self.lines.all().iter().filter_map(parsed).filter(|report| report["transport"] == transport).collect()
+        // Whatever else it writes are complaints; a report that cannot be read must not be passed over.
+        let lines = self.lines.all();
+        let reports = lines.iter().filter(|line| line.starts_with('{'));
+        let parsed = |line: &String| -> Value {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("the receiver said: {e}: {line}"))
+        };
+        reports.map(parsed).filter(|report| report["transport"] == transport).collect()
     }
 }

@@ -3,7 +3,7 @@
 use super::receiver::Receiver;
 use super::spans::{Span, spans};
 use super::tool::run;
-use super::{Agent, Ended, Setup, wait_for};
+use super::{Agent, Ended, Setup, wait_for_or_tell};
 use serde_json::Value;
 use std::process::Command;
 
@@ -13,13 +13,15 @@ const BACKENDS: [&str; 3] = ["file", "grpc", "http"];
 pub(crate) struct Scene {
     pub(crate) agent: Agent,
     pub(crate) receiver: Receiver,
+    /// Requests that are refused, as they should be.
+    pub(crate) refused_requests: f64,
 }
 
 impl Scene {
     pub(crate) fn start(setup: Setup) -> Self {
         let receiver = Receiver::start();
         let agent = setup.file_backend().toml(receiver.toml("delta")).start();
-        Scene { agent, receiver }
+        Scene { agent, receiver, refused_requests: 0.0 }
     }
 
     /// Waits until every backend got `count` spans, and asserts that it is the same spans.
@@ -32,13 +34,27 @@ impl Scene {
         let mut all: Option<Vec<Span>> = None;
         for (place, look) in places {
             let what = format!("{count} spans {place}");
-            let here = wait_for(&what, || Some(look()).filter(|spans| spans.len() >= count));
+            let enough = || Some(look()).filter(|spans| spans.len() >= count);
+            let here = wait_for_or_tell(&what, enough, || self.state());
             if let Some(before) = &all {
                 assert_eq!(before, &here, "{place} is something else than at the others");
             }
             all = Some(here);
         }
         all.unwrap()
+    }
+
+    /// How things stand, for a test that fails.
+    fn state(&self) -> String {
+        let status = self.agent.status();
+        format!(
+            "spans: {}\nintakes: {}\nbackends: {}\nthe agent said:\n{}\nthe receiver said:\n{}",
+            status["spans"],
+            status["intakes"],
+            status["backends"],
+            self.agent.log(),
+            self.receiver.log()
+        )
     }
 
     /// The books of spans: all that `protocol` brought was sent by each backend, or stands where it was lost.
@@ -57,17 +73,18 @@ impl Scene {
         let lost = page.sum("pillion_spans_dropped_total", &[])
             + page.sum("pillion_backend_dropped_total", &[("signal", "traces")]);
         assert_eq!(lost, 0.0, "{}", page.text);
-        // A test agent in between asks for paths of its own.
-        let asked = ["method", "unknown_path"]
-            .map(|reason| page.sum("pillion_intake_refused_total", &[("reason", reason)]));
-        let refused = page.sum("pillion_intake_refused_total", &[]) - asked.iter().sum::<f64>();
-        assert_eq!(refused, 0.0, "{}", page.text);
-        expect_balance(&self.agent.status());
+        assert_eq!(page.sum("pillion_spans_refused_total", &[]), 0.0, "{}", page.text);
+        let status = self.agent.status();
+        let refused = page.sum("pillion_intake_refused_total", &[]);
+        assert_eq!(refused, self.refused_requests, "requests were refused: {}", status["intakes"]);
+        assert_eq!(status["spans"]["received"][protocol], count, "{}", status["spans"]);
+        assert_eq!(status["spans"]["pending"], 0, "{}", status["spans"]);
+        expect_balance(&status);
     }
 
     /// Ends the agent; what came is still all.
     pub(crate) fn stop(self, count: usize) -> Ended {
-        let Scene { agent, receiver } = self;
+        let Scene { agent, receiver, .. } = self;
         let ended = agent.stop();
         assert_eq!(ended.status.code(), Some(0), "{}", ended.text);
         assert_eq!(spans(&ended.records()).len(), count, "in the file after the end");
@@ -82,10 +99,9 @@ impl Scene {
 fn expect_balance(status: &Value) {
     let backends = status["backends"].as_array().unwrap();
     assert_eq!(backends.len(), BACKENDS.len(), "{status}");
-    for backend in backends {
-        let detail = &backend["detail"];
-        let number = |name: &str| detail[name].as_u64().unwrap_or_else(|| panic!("{name}: {backend}"));
-        let dropped: u64 = detail["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    for backend in backends.iter().map(|backend| &backend["detail"]) {
+        let number = |name: &str| backend[name].as_u64().unwrap_or_else(|| panic!("{name}: {backend}"));
+        let dropped: u64 = backend["dropped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
         let found = number("sent") + dropped + number("queue_items") + number("in_flight");
         assert_eq!(number("offered"), found, "{backend}");
     }

@@ -144,12 +144,17 @@ fn plain(value: &Value) -> Value {
 /// What a client says that it sent (`trace_id`, `span_id`, `parent_id`, `name`, `tags`, `error` of each
 /// span) is here, and nothing else.
 pub(crate) fn expect_sent(sent: &Value, spans: &[Span]) {
+    expect_sent_as(sent, spans, str::to_owned);
+}
+
+/// As [`expect_sent`]; `name` is what a name becomes on its way.
+pub(crate) fn expect_sent_as(sent: &Value, spans: &[Span], name: impl Fn(&str) -> String) {
     let all: Vec<&Value> = items(sent, "spans").collect();
     assert_eq!(spans.len(), all.len(), "{sent}\n{spans:#?}");
     for one in all {
         let span = find(spans, &text(one, "trace_id"), &text(one, "span_id"));
         assert_eq!(span.parent_id, text(one, "parent_id"), "{one}\n{span:#?}");
-        assert_eq!(span.name, text(one, "name"), "{one}\n{span:#?}");
+        assert_eq!(span.name, name(&text(one, "name")), "{one}\n{span:#?}");
         assert_eq!(span.status.0 == ERROR, one["error"] == true, "{one}\n{span:#?}");
         assert!(span.start > 1_600_000_000_000_000_000 && span.end >= span.start, "{span:#?}");
         for (key, tag) in one["tags"].as_object().into_iter().flatten() {

@@ -82,20 +82,19 @@ impl Path {
 
     pub(super) fn allows(self, method: &Method) -> bool {
         match self {
-            Path::Info => *method == Method::GET || *method == Method::HEAD,
             Path::Traces(_) | Path::Stats | Path::Statsd | Path::Services => {
                 *method == Method::PUT || *method == Method::POST
             }
-            Path::Acknowledged | Path::NotCarried(_) => true,
+            // Whoever asks with a body is answered too, as by the agent.
+            Path::Info | Path::Acknowledged | Path::NotCarried(_) => true,
         }
     }
 
     /// As the header `Allow` has them.
     pub(super) fn methods(self) -> &'static str {
         match self {
-            Path::Info => "GET, HEAD",
             Path::Traces(_) | Path::Stats | Path::Statsd | Path::Services => "POST, PUT",
-            Path::Acknowledged | Path::NotCarried(_) => "GET, HEAD, POST, PUT",
+            Path::Info | Path::Acknowledged | Path::NotCarried(_) => "GET, HEAD, POST, PUT",
         }
     }
 }
