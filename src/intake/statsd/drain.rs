@@ -1,8 +1,9 @@
 //! Taking datagrams from the kernel: batches by `recvmmsg`, and the few calls around it that only
 //! the raw interface offers. All `unsafe` of the intake is here.
 //!
-//! A batch is at most 64 datagrams. Each has a small first buffer ("hot", 2 KiB on UDP), so that a
-//! whole batch of usual datagrams stays in the cache, and a large second one ("cold") that the kernel
+//! A batch is all that is there, at most 256 datagrams, by several calls: while they are decoded, the receive
+//! buffer is empty and can take a burst. Each has a small first buffer ("hot", 2 KiB on UDP), so that a batch
+//! of usual datagrams stays in the cache, and a large second one ("cold") that the kernel
 //! touches only for the rest of a rare larger datagram. Headers are built once: the kernel writes
 //! nothing into them that the next call would read. Nothing here ever blocks but `wait` and `pause`.
 //! Next: `udp.rs`, which decides when to call what.
@@ -18,8 +19,12 @@ use std::slice;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
-/// Datagrams in one batch.
-pub(super) const BATCH: usize = 64;
+/// Datagrams in one batch: more than the kernel's default receive buffer holds.
+pub(super) const BATCH: usize = 256;
+/// Datagrams that one call asks for.
+const CALL: usize = 64;
+/// A call that brought fewer has emptied the socket, or nearly.
+const BACKLOG: usize = 16;
 /// Fits every width of the kernel's seconds.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
@@ -64,31 +69,43 @@ impl Drain {
     /// Takes what is there, at most one batch; never blocks. Replaces the packets of the last call.
     pub(super) fn receive(&mut self) -> io::Result<Batch> {
         self.received = 0;
-        let count = loop {
-            // SAFETY: `headers` points to BATCH initialised headers, whose iovecs point into buffers of
-            // the stated lengths; all of them are owned by `room`, live until it is dropped, and no
-            // reference into the buffers exists while `self` is borrowed mutably. A null timeout is allowed.
+        while self.received < BATCH {
+            let got = self.call(self.received)?;
+            self.received += got;
+            if got < BACKLOG {
+                break;
+            }
+        }
+        Ok(self.room.settle(self.received))
+    }
+
+    /// One call that fills the slots from `first` on; 0 when nothing was there.
+    fn call(&self, first: usize) -> io::Result<usize> {
+        let most = CALL.min(BATCH - first);
+        loop {
+            // SAFETY: `headers` points to BATCH initialised headers, of which `first + most` are at most
+            // all; their iovecs point into buffers of the stated lengths. All of them are owned by `room`,
+            // live until it is dropped, and no reference into the buffers exists while `receive` borrows
+            // `self` mutably. A null timeout is allowed.
             let got = unsafe {
                 libc::recvmmsg(
                     self.socket.as_raw_fd(),
-                    self.room.headers.as_ptr(),
-                    BATCH as libc::c_uint,
+                    self.room.headers.add(first).as_ptr(),
+                    most as libc::c_uint,
                     libc::MSG_DONTWAIT as _,
                     ptr::null_mut(),
                 )
             };
             if let Ok(got) = usize::try_from(got) {
-                break got;
+                return Ok(got);
             }
             let error = io::Error::last_os_error();
             match error.kind() {
-                io::ErrorKind::WouldBlock => break 0,
+                io::ErrorKind::WouldBlock => return Ok(0),
                 io::ErrorKind::Interrupted => {}
                 _ => return Err(error),
             }
-        };
-        self.received = count;
-        Ok(self.room.settle(count))
+        }
     }
 
     /// The datagrams of the last `receive`, in order, without the oversized ones.

@@ -43,10 +43,12 @@ fn more_than_a_batch_takes_more_than_one_call() {
     let receiver = std::net::UdpSocket::bind(address).unwrap();
     let sender = std::net::UdpSocket::bind(address).unwrap();
     sender.connect(receiver.local_addr().unwrap()).unwrap();
+    let receiver = Socket::from(receiver);
+    receiver.set_recv_buffer_size(212_992).unwrap();
     for i in 0..BATCH + 5 {
         sender.send(&datagram(10, i)).unwrap();
     }
-    let mut drain = Drain::new(Socket::from(receiver), 2_048, 65_535);
+    let mut drain = Drain::new(receiver, 2_048, 65_535);
     assert_eq!(drain.receive().unwrap().datagrams, BATCH);
     assert_eq!(drain.packets().last().unwrap(), datagram(10, BATCH - 1));
     assert_eq!(drain.receive().unwrap().datagrams, 5);
