@@ -4,6 +4,7 @@
 //! the first byte is read: ports and files are bound early and served late. Nothing is aggregated,
 //! queued or formatted here.
 
+mod allocator;
 mod intakes;
 mod notes;
 mod page;

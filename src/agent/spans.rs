@@ -4,6 +4,7 @@
 //! Without a backend that carries spans they are taken and counted as dropped, so that an app's tracer
 //! works, and `/status` says what to configure.
 
+use super::allocator;
 use crate::admin::status::{ClientStatsStatus, RefusedStatus, SpanStatus};
 use crate::backend;
 use crate::config::{self, Config};
@@ -135,6 +136,7 @@ impl Outlet for Queues {
     }
 
     fn spans(&self, batch: SpanBatch) {
+        allocator::keep_freed_pages();
         if self.traces.is_empty() {
             let before = self.no_backend.fetch_add(batch.spans, Ordering::Relaxed);
             if before == 0 {

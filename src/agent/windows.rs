@@ -1,6 +1,7 @@
 //! The clock of aggregation: closes windows at multiples of the flush interval and hands the snapshots
 //! to every backend's queue.
 
+use super::allocator;
 use crate::clock;
 use crate::deliver::{Item, Queue};
 use crate::metrics::Aggregator;
@@ -36,6 +37,7 @@ pub(super) async fn run(
         let missed = (now_ns - end_ns) / interval_ns;
         telemetry::add(Metric::FlushesSkipped, &[], missed);
         close(&aggregator, end_ns + missed * interval_ns, &queues).await;
+        allocator::give_back_freed_pages();
         end_ns = next_end(clock::now_ns(), interval_ns);
     }
 }

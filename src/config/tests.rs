@@ -208,7 +208,7 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("backends.x.endpoint", "'http://other:1'", "http://other:1"),
     ("backends.x.protocol", "'grpc'", "grpc"),
     ("backends.x.temporality", "'delta'", "delta"),
-    ("backends.x.compression", "'gzip'", "gzip"),
+    ("backends.x.compression", "'none'", "none"),
     ("backends.x.headers", "{ a = 'b=c', d = 'e' }", "a=b=c, d=e"),
     ("backends.y.path", "'/other'", "/other"),
     ("backends.y.rotate_bytes", "0", "0"),

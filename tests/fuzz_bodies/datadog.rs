@@ -91,11 +91,13 @@ fn checked(
     Ok(())
 }
 
-/// A second repair finds nothing but equal ids.
+/// A second repair finds nothing but equal ids, and the start of a span that lasted longer than the time since
+/// 2000: the agent's repair of a start is the end less the duration, whatever that gives.
 fn assert_repaired(trace: &Trace<'_>) {
     let (mut again, mut counts) = (trace.clone(), Counts::default());
     assert_eq!(normalize::trace(&mut again, "go", NOW_NS, &mut counts), Ok(()));
-    assert!(counts.iter().all(|(reason, _)| reason == Reason::DuplicateSpanId), "{counts:?}");
+    let stays = |reason| matches!(reason, Reason::DuplicateSpanId | Reason::Start);
+    assert!(counts.iter().all(|(reason, _)| stays(reason)), "{counts:?}");
     for span in &trace.spans {
         assert!(!span.service.is_empty() && !span.name.is_empty() && !span.resource.is_empty());
         assert!(span.duration >= 0 && span.start.checked_add(span.duration).is_some());
