@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that cannot start has nothing to say")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::traces::Budget;
+use pillion::otlp::Budget;
 use pillion::traces::datadog::decode::{Each, Refused, Room, json, v1, v04, v05, v07};
 use pillion::traces::datadog::normalize::{self, Counts};
 use pillion::traces::datadog::to_otlp::Builder;

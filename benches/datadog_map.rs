@@ -1,7 +1,7 @@
 //! What it costs to turn Datadog's spans into OTLP and back: time per thousand spans.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::traces::Budget;
+use pillion::otlp::Budget;
 use pillion::traces::datadog::from_otlp;
 use pillion::traces::datadog::to_otlp::Builder;
 use pillion::traces::datadog::{Sender, Span, Trace};

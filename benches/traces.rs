@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::traces::protobuf::Writer;
-use pillion::traces::{walk, write};
+use pillion::otlp::protobuf::Writer;
+use pillion::otlp::{walk, write};
 use std::hint::black_box;
 
 const SPANS: u64 = 100;

@@ -6,8 +6,8 @@
 //! `cargo bench --bench traces_json`
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::traces::Budget;
-use pillion::traces::json::{read_request, write_resource_spans};
+use pillion::otlp::Budget;
+use pillion::otlp::json::{read_request, write_resource_spans};
 use std::hint::black_box;
 
 const SPANS: u64 = 100;

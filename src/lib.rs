@@ -18,6 +18,7 @@ pub mod config;
 pub mod deliver;
 pub mod intake;
 pub mod metrics;
+pub mod otlp;
 pub mod serve;
 pub mod statsd;
 pub mod telemetry;

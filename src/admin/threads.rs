@@ -105,7 +105,7 @@ pub static ALL: &[Part] = &[
     Part {
         name: "spans",
         form: Form::Channel,
-        owner: "src/traces/batch.rs",
+        owner: "src/otlp/batch.rs",
         bound: "less than one batch: `traces.batch_bytes`, `traces.batch_spans`, `traces.batch_age`",
         when_full: "the batch goes into the backends' queues; without room there, spans are refused and counted",
         stopped_by: "`Batcher::close`, after the intakes of spans and before the queues",
@@ -113,7 +113,7 @@ pub static ALL: &[Part] = &[
     Part {
         name: "spans",
         form: Form::Task,
-        owner: "src/traces/batch.rs",
+        owner: "src/otlp/batch.rs",
         bound: "one",
         when_full: "holds nothing itself",
         stopped_by: "the end of the agent; the last batch goes with `Batcher::close`",

@@ -8,7 +8,7 @@ use crate::intake::datadog::{Datadog, Statsd};
 use crate::intake::http::{self, BindError, Limits, Origin, Protocol, Server, Watch};
 use crate::intake::otlp::Otlp;
 use crate::intake::zipkin::Zipkin;
-use crate::traces::{Batcher, Budget};
+use crate::otlp::{Batcher, Budget};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

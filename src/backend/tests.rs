@@ -7,11 +7,11 @@ use crate::config::{
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
+use crate::otlp::SpanBatch;
+use crate::otlp::chunk::tests::chunk;
+use crate::otlp::json::read_request;
+use crate::otlp::{Budget, Chunk};
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
-use crate::traces::SpanBatch;
-use crate::traces::chunk::tests::chunk;
-use crate::traces::json::read_request;
-use crate::traces::{Budget, Chunk};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use super::http::{self, Client};
 use super::{Descriptor, StartError, compress};
 use crate::config::{Compression, Zipkin as Options};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
-use crate::traces::Chunk;
+use crate::otlp::Chunk;
 use crate::traces::zipkin::from_otlp;
 use ::http::HeaderValue;
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE};

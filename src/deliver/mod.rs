@@ -21,8 +21,8 @@ pub use status::{BackendStatus, LastError};
 
 use crate::config;
 use crate::metrics::series::{Series, Snapshot};
+use crate::otlp::{Chunk, SpanBatch};
 use crate::statsd::Note;
-use crate::traces::{Chunk, SpanBatch};
 use bytes::Bytes;
 use std::future::Future;
 use std::ops::Range;

@@ -5,8 +5,8 @@ mod simulation;
 use super::run::Courier;
 use super::*;
 use crate::metrics::series::{Treatment, Value};
+use crate::otlp::chunk::tests::chunk;
 use crate::statsd::{Check, Kind, Status};
-use crate::traces::chunk::tests::chunk;
 use std::collections::VecDeque;
 use tokio::time::sleep;
 
@@ -203,7 +203,7 @@ async fn a_chunk_too_large_alone_is_halved_by_its_spans() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_goes_back_when_an_item_is_settled() {
-    let budget = crate::traces::Budget::new(100);
+    let budget = crate::otlp::Budget::new(100);
     let fixture = scripted(vec![(SECOND, Outcome::Delivered)], 100, 1 << 20);
     let held = || Chunk { hold: budget.take(10), ..chunk(&[1]) };
     fixture.queue.offer(Item::Spans(SpanBatch::new(vec![held(), held()])));

@@ -2,12 +2,12 @@
 //!
 //! Protobuf is walked once and passed on as it is. Every answer has the type of its request, and every error
 //! is a `google.rpc.Status` that says what to do. Both ports answer both. Metrics and logs are refused in
-//! words. Source: the OTLP specification. Next: `crate::traces::walk`.
+//! words. Source: the OTLP specification. Next: `crate::otlp::walk`.
 
 use super::http::grpc::status_message;
 use super::http::{Answer, Grpc, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
-use crate::traces::{Batcher, Chunk, Protocol as Source, json, walk};
+use crate::otlp::{Batcher, Chunk, Protocol as Source, json, walk};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,

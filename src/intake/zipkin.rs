@@ -2,9 +2,9 @@
 
 use super::http::{Answer, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
+use crate::otlp::{Batcher, Protocol as Source};
 use crate::traces::zipkin::to_otlp::{Builder, NoBudget};
 use crate::traces::zipkin::{json, protobuf};
-use crate::traces::{Batcher, Protocol as Source};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
@@ -105,7 +105,7 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traces::{Budget, NoRoom, Outlet, SpanBatch};
+    use crate::otlp::{Budget, NoRoom, Outlet, SpanBatch};
     use http::HeaderMap;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};

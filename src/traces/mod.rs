@@ -1,24 +1,8 @@
-//! Spans between intake and delivery: one model, OTLP-shaped, kept as the bytes it travels in.
+//! The other models of a span, Datadog's and Zipkin's: their decoders and repairs, and the mapping from and to
+//! OTLP's (`crate::otlp`).
 //!
-//! A span is never a tree of owned structures here. Every intake writes (or, for OTLP, passes on) encoded
-//! `ResourceSpans` messages, checked once; every backend reads them through borrowed views, or forwards
-//! the bytes. So what waits in a queue is as small as on the wire, its size is known exactly, and OTLP
-//! in → OTLP out touches no span. Nothing here may listen, send or know a backend. Read on in `chunk`, then
-//! `view`, `write` and `batch`.
+//! Pure functions over bytes and borrowed structures, which live for one request. Nothing here may listen,
+//! send or know a backend. What becomes what is written in `docs/traces.md`. Read on in `datadog`.
 
-pub mod batch;
-pub mod budget;
-pub mod chunk;
-pub mod counts;
 pub mod datadog;
-pub mod grow;
-pub mod json;
-pub mod protobuf;
-pub mod view;
-pub mod walk;
-pub mod write;
 pub mod zipkin;
-
-pub use batch::{Batcher, NoRoom, Outlet, Protocol};
-pub use budget::{Budget, Hold};
-pub use chunk::{Chunk, SpanBatch};

@@ -4,12 +4,12 @@
 //! Run by `fuzz/fuzz_targets/datadog_*.rs` and, over the corpora and their mutations, by
 //! `tests/fuzz_corpus.rs`.
 
-use pillion::traces::Budget;
+use pillion::otlp::Budget;
+use pillion::otlp::view::ResourceSpans;
 use pillion::traces::datadog::decode::{Each, OutOfRoom, Refused, Room, json, v1, v04, v05, v07};
 use pillion::traces::datadog::normalize::{self, Counts, Reason};
 use pillion::traces::datadog::to_otlp::Builder;
 use pillion::traces::datadog::{Sender, Trace};
-use pillion::traces::view::ResourceSpans;
 
 const NOW_NS: u64 = 1_800_000_000_000_000_000;
 

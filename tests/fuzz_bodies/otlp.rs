@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use pillion::intake::http::grpc;
 use pillion::intake::http::inflate::{Encoding, inflate};
-use pillion::traces::budget::Budget;
-use pillion::traces::walk;
+use pillion::otlp::budget::Budget;
+use pillion::otlp::walk;
 
 /// Bytes that may come out of a decoder, and that all may hold together.
 const LIMIT: usize = 64 << 10;

@@ -3,8 +3,8 @@
 //! Run by `fuzz/fuzz_targets/otlp_json.rs` and, over the corpus and its mutations, by
 //! `tests/fuzz_corpus.rs`.
 
-use pillion::traces::json::{Error, read_request, write_resource_spans};
-use pillion::traces::{Budget, Chunk};
+use pillion::otlp::json::{Error, read_request, write_resource_spans};
+use pillion::otlp::{Budget, Chunk};
 
 const LIMIT: usize = 8 << 20;
 

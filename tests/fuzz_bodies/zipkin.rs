@@ -2,7 +2,7 @@
 //!
 //! Run by `fuzz/fuzz_targets/zipkin.rs` and, over the corpus and its mutations, by `tests/fuzz_corpus.rs`.
 
-use pillion::traces::Budget;
+use pillion::otlp::Budget;
 use pillion::traces::zipkin::to_otlp::{Builder, NoBudget};
 use pillion::traces::zipkin::{from_otlp, json, protobuf};
 

@@ -6,14 +6,18 @@ use std::collections::BTreeSet;
 
 /// A module and the modules that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("cli", &["agent", "intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "config"]),
-    ("agent", &["intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "config"]),
-    ("admin", &["intake", "backend", "deliver", "metrics", "statsd", "traces", "serve", "config"]),
-    ("intake", &["deliver", "metrics", "statsd", "traces", "serve", "config"]),
-    ("backend", &["deliver", "metrics", "statsd", "traces", "config"]),
-    ("deliver", &["metrics", "statsd", "traces", "config"]),
+    (
+        "cli",
+        &["agent", "intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "otlp", "config"],
+    ),
+    ("agent", &["intake", "admin", "backend", "deliver", "metrics", "statsd", "traces", "otlp", "config"]),
+    ("admin", &["intake", "backend", "deliver", "metrics", "statsd", "traces", "otlp", "serve", "config"]),
+    ("intake", &["deliver", "metrics", "statsd", "traces", "otlp", "serve", "config"]),
+    ("backend", &["deliver", "metrics", "statsd", "traces", "otlp", "config"]),
+    ("deliver", &["metrics", "statsd", "traces", "otlp", "config"]),
     ("metrics", &["statsd", "config"]),
-    ("traces", &["config"]),
+    ("traces", &["otlp", "config"]),
+    ("otlp", &["config"]),
     ("serve", &[]),
     ("statsd", &["config"]),
     ("config", &[]),

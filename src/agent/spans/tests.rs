@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backend as backends;
-use crate::traces::Chunk;
+use crate::otlp::Chunk;
 use std::time::Duration;
 use tokio::time::Instant;
 

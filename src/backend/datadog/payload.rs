@@ -3,9 +3,9 @@
 //! Source: `pkg/proto/datadog/trace/{agent_payload,tracer_payload,span}.proto` of the Datadog agent.
 
 use crate::deliver::TooLarge;
+use crate::otlp::protobuf::Writer;
 use crate::traces::datadog::from_otlp::Payload;
 use crate::traces::datadog::{Event, Link, Span, Trace, Value};
-use crate::traces::protobuf::Writer;
 use std::borrow::Cow;
 
 /// The priority of a chunk whose tracer gave none.

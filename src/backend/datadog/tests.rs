@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backend::tests::datadog as options;
-use crate::traces::budget::Budget;
+use crate::otlp::budget::Budget;
 use crate::traces::datadog::to_otlp::Builder;
 use crate::traces::datadog::{Event, Link, Sender, Span, Trace, Value};
 use libdd_trace_protobuf::pb;

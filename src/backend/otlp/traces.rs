@@ -6,8 +6,8 @@
 //! `answer`.
 
 use crate::deliver::TooLarge;
-use crate::traces::protobuf::{Fields, varint_length};
-use crate::traces::{Chunk, json as spans_json};
+use crate::otlp::protobuf::{Fields, varint_length};
+use crate::otlp::{Chunk, json as spans_json};
 use std::collections::HashMap;
 
 /// The field of `ScopeSpans` in a `ResourceSpans`.
@@ -112,8 +112,8 @@ impl Merged<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traces::protobuf::Writer;
-    use crate::traces::{chunk, walk, write};
+    use crate::otlp::protobuf::Writer;
+    use crate::otlp::{chunk, walk, write};
     use bytes::Bytes;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use proptest::prelude::*;

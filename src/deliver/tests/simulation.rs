@@ -4,7 +4,7 @@
 use super::super::run::Courier;
 use super::super::*;
 use super::{SECOND, notes, target, window};
-use crate::traces::chunk::tests::chunk;
+use crate::otlp::chunk::tests::chunk;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};

@@ -16,9 +16,9 @@ mod tests;
 
 use super::http::{Answer, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
+use crate::otlp::{Batcher, NoRoom};
 use crate::telemetry::{self, Metric};
 use crate::traces::datadog::decode::stats;
-use crate::traces::{Batcher, NoRoom};
 use bytes::Bytes;
 use headers::Said;
 use http::header::{ALLOW, HeaderValue};

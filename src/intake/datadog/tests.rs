@@ -1,7 +1,7 @@
 use super::*;
 use crate::intake::http::Request;
-use crate::traces::view::ResourceSpans;
-use crate::traces::{Budget, Outlet, SpanBatch};
+use crate::otlp::view::ResourceSpans;
+use crate::otlp::{Budget, Outlet, SpanBatch};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use rmp::encode as mp;
@@ -79,7 +79,7 @@ impl Fixture {
     /// Names of services with the number of their spans.
     fn services(&self) -> Vec<(String, u32)> {
         let batches = std::mem::take(&mut *self.queue.spans.lock());
-        let service = |chunk: &crate::traces::Chunk| {
+        let service = |chunk: &crate::otlp::Chunk| {
             let view = ResourceSpans::read(&chunk.bytes);
             (view.resource.attributes.text("service.name").unwrap_or_default().to_owned(), chunk.spans)
         };

@@ -4,12 +4,12 @@ use super::headers::{self, Said};
 use super::path::Version;
 use super::{accepted, busy, text};
 use crate::intake::http::{Answer, Request};
+use crate::otlp::{Batcher, Budget, Chunk, NoRoom, Protocol};
 use crate::telemetry::{self, Metric};
 use crate::traces::datadog::decode::{OutOfRoom, Refused, Room, json, v1, v04, v05, v07};
 use crate::traces::datadog::normalize::{self, Counts, Dropped};
 use crate::traces::datadog::to_otlp::Builder;
 use crate::traces::datadog::{Sender, Trace};
-use crate::traces::{Batcher, Budget, Chunk, NoRoom, Protocol};
 use http::StatusCode;
 
 /// A request's traces on their way.

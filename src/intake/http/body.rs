@@ -6,7 +6,7 @@
 
 use super::grpc;
 use super::protocol::Refusal;
-use crate::traces::{Budget, Hold};
+use crate::otlp::{Budget, Hold};
 use hyper::body::{Body, Bytes, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -11,7 +11,7 @@ use super::reply::{self, Reply};
 use super::server::Shared;
 use super::tally::{Reason, Status};
 use super::{body, grpc};
-use crate::traces::{Budget, Hold};
+use crate::otlp::{Budget, Hold};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, EXPECT};
 use http::{Response, StatusCode, Version};

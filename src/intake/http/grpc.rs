@@ -3,7 +3,7 @@
 //! Sources: "gRPC over HTTP2" of the gRPC documentation, `google/rpc/status.proto`, `error_details.proto`.
 
 use super::protocol::Grpc;
-use crate::traces::protobuf::Writer;
+use crate::otlp::protobuf::Writer;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -3,7 +3,7 @@
 //! A small body may stand for a very large one, so room is taken step by step before it is filled. What a
 //! decoder itself needs (a window of at most 8 MiB, as RFC 9659 has it for zstd) lives only while it runs.
 
-use crate::traces::{Budget, Hold};
+use crate::otlp::{Budget, Hold};
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::HeaderName;

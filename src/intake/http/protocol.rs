@@ -1,6 +1,6 @@
 //! What a protocol and the server say to each other.
 
-use crate::traces::{Budget, Hold};
+use crate::otlp::{Budget, Hold};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use std::time::Duration;

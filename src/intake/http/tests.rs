@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::ListenAddress;
-use crate::traces::Budget;
+use crate::otlp::Budget;
 use ::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use ::http::{Method, Request as HttpRequest, Response, StatusCode};
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! OTLP's answers, by the protocol alone: what a server hands in, and what comes out.
 
 use super::*;
-use crate::traces::{Budget, NoRoom, Outlet, SpanBatch};
+use crate::otlp::{Budget, NoRoom, Outlet, SpanBatch};
 use parking_lot::Mutex;
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ mod text;
 
 use super::names;
 use super::{Event, Link, Sender, Span, Trace, Value};
-use crate::traces::view::{self, ResourceSpans};
+use crate::otlp::view::{self, ResourceSpans};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use text::Text;

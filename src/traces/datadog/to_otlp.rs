@@ -9,12 +9,12 @@ mod span;
 
 use super::names;
 use super::{Sender, Trace};
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
-use crate::traces::grow::Growing;
-pub use crate::traces::grow::NoBudget;
-use crate::traces::protobuf::Writer;
-use crate::traces::write::{self, RESOURCE_ATTRIBUTES};
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
+use crate::otlp::grow::Growing;
+pub use crate::otlp::grow::NoBudget;
+use crate::otlp::protobuf::Writer;
+use crate::otlp::write::{self, RESOURCE_ATTRIBUTES};
 use span::{Known, Shared};
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@
 //! comes out as it came in.
 
 use super::key;
-use crate::traces::view::{Attributes, Event, ResourceSpans, ScopeSpans, Span, Value};
+use crate::otlp::view::{Attributes, Event, ResourceSpans, ScopeSpans, Span, Value};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! Zipkin's protobuf: a `ListOfSpans`, read one span at a time (`zipkin.proto` of `openzipkin/zipkin-api`).
 
 use super::{Endpoint, Kind, Span};
-use crate::traces::protobuf::{Fields, Malformed, Value};
+use crate::otlp::protobuf::{Fields, Malformed, Value};
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use thiserror::Error;

@@ -1,9 +1,9 @@
 use super::to_otlp::Builder;
 use super::*;
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
-use crate::traces::protobuf::Writer;
-use crate::traces::view::{ResourceSpans, Value};
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
+use crate::otlp::protobuf::Writer;
+use crate::otlp::view::{ResourceSpans, Value};
 use proptest::prelude::*;
 use std::convert::Infallible;
 
@@ -121,7 +121,7 @@ fn what_the_budget_cannot_hold_ends_the_request() {
 
 #[test]
 fn otlp_without_a_zipkin_past_becomes_tags() {
-    use crate::traces::write::{self, SPAN_ATTRIBUTES, SpanHead};
+    use crate::otlp::write::{self, SPAN_ATTRIBUTES, SpanHead};
     let mut to = Writer::new();
     write::resource(&mut to, |to| {
         write::text(to, 1, "service.name", "shop");

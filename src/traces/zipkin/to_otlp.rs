@@ -4,12 +4,12 @@
 //! `from_otlp` gives the same span back. A trace's 64-bit id is padded.
 
 use super::{Endpoint, Span, key};
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
-use crate::traces::grow::Growing;
-pub use crate::traces::grow::NoBudget;
-use crate::traces::protobuf::Writer;
-use crate::traces::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
+use crate::otlp::grow::Growing;
+pub use crate::otlp::grow::NoBudget;
+use crate::otlp::protobuf::Writer;
+use crate::otlp::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
 
 /// Services of one request that are gathered at the same time; one more closes the one begun longest ago.
 const OPEN_GROUPS: usize = 64;

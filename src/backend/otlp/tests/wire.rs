@@ -3,8 +3,8 @@
 use super::*;
 use crate::backend::tests::spans;
 use crate::deliver::Payload;
-use crate::traces::protobuf::Writer;
-use crate::traces::{Chunk, chunk, write};
+use crate::otlp::protobuf::Writer;
+use crate::otlp::{Chunk, chunk, write};
 use ::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};

@@ -1,6 +1,6 @@
 //! The budget's bytes for the structures of one trace at a time.
 
-use crate::traces::{Budget, Hold};
+use crate::otlp::{Budget, Hold};
 
 /// Bytes taken from the budget at once, so that not every span asks it.
 const STEP: usize = 64 * 1024;

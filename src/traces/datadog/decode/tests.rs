@@ -2,7 +2,7 @@
 
 use super::super::{Event, Link, Sender, Span, Value};
 use super::*;
-use crate::traces::Budget;
+use crate::otlp::Budget;
 use proptest::prelude::*;
 use rmp::encode as mp;
 use std::borrow::Cow;

@@ -4,9 +4,9 @@
 mod words;
 
 use super::{Resource, head, meta, metric, tag, text_of};
+use crate::otlp::view::{self, ScopeSpans, Value};
 use crate::traces::datadog::names;
 use crate::traces::datadog::{Span, Value as EventValue};
-use crate::traces::view::{self, ScopeSpans, Value};
 use std::borrow::Cow;
 use words::Semantics;
 

@@ -1,9 +1,9 @@
 //! A span that came from a Datadog tracer, as it was: the exact reverse of [`super::super::to_otlp`].
 
 use super::{Resource, Shared, head, tag};
+use crate::otlp::view::{self, Value};
 use crate::traces::datadog::Span;
 use crate::traces::datadog::names;
-use crate::traces::view::{self, Value};
 
 pub(super) fn span<'a>(
     span: &view::Span<'a>,

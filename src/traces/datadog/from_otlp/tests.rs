@@ -4,8 +4,8 @@ mod foreign;
 mod round_trip;
 
 use super::*;
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
 use crate::traces::datadog::to_otlp::Builder;
 
 /// What a request becomes.

@@ -1,6 +1,6 @@
 //! An attribute's value as text: texts and numbers as they are, lists and maps as JSON, bytes as base64.
 
-use crate::traces::view::{Attributes, Value};
+use crate::otlp::view::{Attributes, Value};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::borrow::Cow;
 

@@ -4,9 +4,9 @@
 //! A text that is no such list, or a very long one, stays a text.
 
 use super::span::{Error, Known, LINK_FLAGS_SET, half, trace_id};
+use crate::otlp::protobuf::Writer;
+use crate::otlp::write::{self, EVENT_ATTRIBUTES, LINK_ATTRIBUTES};
 use crate::traces::datadog::{Span, names};
-use crate::traces::protobuf::Writer;
-use crate::traces::write::{self, EVENT_ATTRIBUTES, LINK_ATTRIBUTES};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;

@@ -1,10 +1,10 @@
 //! One Datadog span as an OTLP `Span`. Next: `derived`.
 
 use super::derived;
+use crate::otlp::protobuf::Writer;
+use crate::otlp::write::{self, EVENT_ATTRIBUTES, LINK_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
 use crate::traces::datadog::names::{self, is_reserved};
 use crate::traces::datadog::{Event, Link, Span, Trace, Value};
-use crate::traces::protobuf::Writer;
-use crate::traces::write::{self, EVENT_ATTRIBUTES, LINK_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
 use std::borrow::Cow;
 
 /// Bytes that a field, its key and the lengths around it take at most, beside the text inside; the prefix

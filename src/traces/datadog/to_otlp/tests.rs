@@ -1,9 +1,9 @@
 //! The way to OTLP: what is written, read by a decoder that is not ours, and what the budget says to it.
 
 use super::*;
+use crate::otlp::grow::CHUNK_BYTES;
 use crate::traces::datadog::from_otlp::tests::everything;
 use crate::traces::datadog::{Span, Trace};
-use crate::traces::grow::CHUNK_BYTES;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;

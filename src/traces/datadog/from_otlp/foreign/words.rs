@@ -1,8 +1,8 @@
 //! What OpenTelemetry's semantic conventions say of a span, in Datadog's words: operation, resource, type.
 
 use super::super::{Resource, text_of};
+use crate::otlp::view::Value;
 use crate::traces::datadog::Span;
-use crate::traces::view::Value;
 use std::borrow::Cow;
 
 const SERVER: u32 = 2;

@@ -1,8 +1,8 @@
 //! Spans that no Datadog tracer made.
 
 use super::*;
-use crate::traces::protobuf::Writer;
-use crate::traces::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
+use crate::otlp::protobuf::Writer;
+use crate::otlp::write::{self, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES, SpanHead};
 
 /// One span with a resource of a service in an environment.
 fn encoded(head: &SpanHead<'_>, content: impl FnOnce(&mut Writer)) -> Vec<u8> {

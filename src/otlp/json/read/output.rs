@@ -3,9 +3,9 @@
 //! Every write asks for room first, so that the buffer never grows beyond what was taken. Next: `visit`.
 
 use super::Step;
-use crate::traces::budget::{Budget, Hold};
-use crate::traces::chunk::{Chunk, identity};
-use crate::traces::protobuf::{Open, Writer};
+use crate::otlp::budget::{Budget, Hold};
+use crate::otlp::chunk::{Chunk, identity};
+use crate::otlp::protobuf::{Open, Writer};
 use bytes::Bytes;
 use serde::de;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Reading and writing against each other, against another implementation, and against what is wrong.
 
 use super::*;
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{
@@ -33,7 +33,7 @@ fn written(resources: &[ResourceSpans]) -> String {
 }
 
 fn written_again(chunks: &[Chunk]) -> String {
-    let mut request = crate::traces::protobuf::Writer::new();
+    let mut request = crate::otlp::protobuf::Writer::new();
     chunks.iter().for_each(|chunk| request.bytes(1, &chunk.bytes));
     let mut out = Vec::new();
     write_request(request.written(), &mut out);
@@ -94,7 +94,7 @@ fn a_request_with_everything() {
     let chunks = read_request(SAMPLE.as_bytes(), &budget).unwrap();
     assert_eq!((chunks.len(), chunks[0].spans), (1, 1));
     assert_eq!(budget.held(), chunks[0].bytes.len() + size_of::<Chunk>());
-    let view = crate::traces::view::ResourceSpans::read(&chunks[0].bytes);
+    let view = crate::otlp::view::ResourceSpans::read(&chunks[0].bytes);
     assert_eq!(view.resource.attributes.text("service.name"), Some("web"));
     let json = written_again(&chunks);
     drop(chunks);
@@ -314,7 +314,7 @@ fn nested(levels: usize, open: &str, close: &str) -> String {
 fn depth_has_its_limit_and_what_is_skipped_none() {
     let list = (r#"{"arrayValue":{"values":["#, "]}}");
     let map = (r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}");
-    let limit = crate::traces::walk::MAX_DEPTH as usize;
+    let limit = crate::otlp::walk::MAX_DEPTH as usize;
     for (open, close) in [list, map] {
         assert!(attribute(&nested(limit, open, close)).is_ok());
         let error = attribute(&nested(limit + 1, open, close)).unwrap_err();
@@ -363,7 +363,7 @@ fn a_malformed_request_is_no_question_of_room() {
 /// Fields in any order, several times, split up: what protobuf allows and our own writer does not make.
 #[test]
 fn unusual_protobuf_is_written_as_it_is_meant() {
-    use crate::traces::protobuf::Writer;
+    use crate::otlp::protobuf::Writer;
     let mut spans = Writer::new();
     spans.text(3, "first");
     let resource = spans.begin(1, 10);

@@ -6,7 +6,7 @@ use super::super::shape::{ANY_VALUE, Kind, Role, Shape};
 use super::super::{number, text};
 use super::Step;
 use super::output::Output;
-use crate::traces::walk::MAX_DEPTH;
+use crate::otlp::walk::MAX_DEPTH;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 

@@ -9,8 +9,8 @@ mod output;
 mod visit;
 
 use super::shape::{Kind, REQUEST};
-use crate::traces::budget::Budget;
-use crate::traces::chunk::Chunk;
+use crate::otlp::budget::Budget;
+use crate::otlp::chunk::Chunk;
 use output::Output;
 use serde::de::{DeserializeSeed, Error as _};
 use std::fmt::Write;

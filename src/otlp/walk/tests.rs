@@ -1,7 +1,7 @@
 //! Faults with their places by hand; then what another decoder thinks, over random messages and bytes.
 
 use super::*;
-use crate::traces::protobuf::Writer;
+use crate::otlp::protobuf::Writer;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;

@@ -7,7 +7,7 @@
 
 use super::shape::{Field, Kind, MOST_FIELDS, REQUEST, RESOURCE_SPANS, Role, Shape};
 use super::text::{write_base64, write_hex};
-use crate::traces::protobuf::{Fields, Value};
+use crate::otlp::protobuf::{Fields, Value};
 
 /// Appends an encoded `ExportTraceServiceRequest` as `{"resourceSpans":[…]}`.
 pub fn write_request(raw: &[u8], out: &mut Vec<u8>) {

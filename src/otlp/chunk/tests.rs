@@ -1,7 +1,7 @@
 //! Halves of chunks, and the sample chunk of other tests.
 
 use super::*;
-use crate::traces::{view, walk};
+use crate::otlp::{view, walk};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
