@@ -7,6 +7,7 @@
 use super::http::grpc::status_message;
 use super::http::{Answer, Grpc, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
+use crate::otlp::protobuf::Writer;
 use crate::otlp::{Batcher, Chunk, Protocol as Source, json, walk};
 use bytes::Bytes;
 use http::header::{
@@ -131,30 +132,37 @@ impl Otlp {
         self.share(head, answer)
     }
 
-    fn export(&self, request: Request<'_>, format: Format) -> Result<(), Refused> {
+    /// Takes what is sound; says what was left out.
+    fn export(&self, request: Request<'_>, format: Format) -> Result<Option<walk::Rejected>, Refused> {
         if request.body.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut left_out = None;
         let chunks = match format {
             Format::Grpc | Format::Protobuf => {
-                let walked =
+                let walk::Taken { resources, rejected } =
                     walk::request(&request.body).map_err(|why| Refused::malformed(why.to_string()))?;
+                left_out = rejected;
                 let chunk = |walk::Walked { bytes, spans, identity }| Chunk {
                     bytes,
                     spans,
                     identity,
                     hold: Some(request.hold.clone()),
                 };
-                walked.into_iter().map(chunk).collect()
+                resources.into_iter().map(chunk).collect()
             }
             Format::Json => json_chunks(&request)?,
         };
         if chunks.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.batcher.offer(Source::Otlp, chunks).map_err(|_| {
             Refused::no_room("there is no room for the spans: the backends do not keep up".to_owned())
-        })
+        })?;
+        if let Some(rejected) = &left_out {
+            self.batcher.reject(Source::Otlp, rejected.spans);
+        }
+        Ok(left_out)
     }
 }
 
@@ -213,7 +221,7 @@ impl Protocol for Otlp {
         let head = request.head;
         let format = Format::of_head(head);
         let answer = match self.export(request, format) {
-            Ok(()) => format.success(),
+            Ok(left_out) => format.success(left_out.as_ref()),
             Err(refused) => refused.worded(format),
         };
         self.share(head, answer)
@@ -263,17 +271,24 @@ impl Format {
         if head.grpc { Format::Grpc } else { Format::of(&head.headers).unwrap_or(Format::Protobuf) }
     }
 
-    /// An `ExportTraceServiceResponse` that says nothing: all was taken.
-    fn success(self) -> Answer {
-        match self {
-            Format::Grpc => {
-                let mut answer = Answer::new(StatusCode::OK, PROTOBUF, "");
-                answer.grpc = Some(Grpc { code: 0, message: String::new() });
-                answer
-            }
-            Format::Protobuf => Answer::new(StatusCode::OK, PROTOBUF, ""),
+    /// An `ExportTraceServiceResponse`: empty when all was taken, else with its `partial_success`.
+    fn success(self, left_out: Option<&walk::Rejected>) -> Answer {
+        let mut answer = match self {
+            Format::Grpc | Format::Protobuf => Answer::new(StatusCode::OK, PROTOBUF, ""),
             Format::Json => Answer::new(StatusCode::OK, JSON, "{}"),
+        };
+        if let Some(rejected) = left_out {
+            let mut response = Writer::new();
+            let partial = response.begin(1, 0);
+            response.varint(1, rejected.spans);
+            response.bytes(2, rejected.first.to_string().as_bytes());
+            response.end(partial);
+            answer.body = response.into_inner().into();
         }
+        if self == Format::Grpc {
+            answer.grpc = Some(Grpc { code: 0, message: String::new() });
+        }
+        answer
     }
 }
 

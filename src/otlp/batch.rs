@@ -113,6 +113,11 @@ impl Batcher {
         Ok(())
     }
 
+    /// Counts spans that were left out of what was taken.
+    pub fn reject(&self, from: Protocol, spans: u64) {
+        self.0.counts.refused(from, RefusedFor::Invalid, spans);
+    }
+
     /// Passes a Datadog client's statistics on.
     pub fn client_stats(&self, payload: Bytes) -> Result<(), NoRoom> {
         if self.0.pending.lock().closed {

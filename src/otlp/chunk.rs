@@ -50,7 +50,7 @@ impl Chunk {
         let middle = self.spans / 2;
         let half = |range: Range<u32>| Chunk {
             spans: range.len() as u32,
-            bytes: select(&self.bytes, &range).into(),
+            bytes: select(&self.bytes, &|at| range.contains(&at)).into(),
             identity: self.identity,
             hold: None,
         };
@@ -71,9 +71,9 @@ pub fn identity(resource_spans: &[u8]) -> u64 {
     identity
 }
 
-/// A `ResourceSpans` with those of its spans that stand at `wanted`. Scopes that are left without spans
-/// go, everything else is kept.
-fn select(resource_spans: &[u8], wanted: &Range<u32>) -> Vec<u8> {
+/// A `ResourceSpans` with those of its spans whose places, counted through all scopes, are `wanted`. Scopes that
+/// are left without spans go, everything else is kept.
+pub(super) fn select(resource_spans: &[u8], wanted: &dyn Fn(u32) -> bool) -> Vec<u8> {
     let mut out = Writer::onto(Vec::with_capacity(resource_spans.len()));
     let mut at = 0;
     let mut fields = Fields::new(resource_spans);
@@ -86,7 +86,7 @@ fn select(resource_spans: &[u8], wanted: &Range<u32>) -> Vec<u8> {
     out.into_inner()
 }
 
-fn select_of_scope(out: &mut Writer, scope: &[u8], wanted: &Range<u32>, at: &mut u32) {
+fn select_of_scope(out: &mut Writer, scope: &[u8], wanted: &dyn Fn(u32) -> bool, at: &mut u32) {
     let began = out.len();
     let open = out.begin(2, scope.len());
     let mut kept = 0;
@@ -96,7 +96,7 @@ fn select_of_scope(out: &mut Writer, scope: &[u8], wanted: &Range<u32>, at: &mut
             out.raw(raw);
             continue;
         }
-        if wanted.contains(at) {
+        if wanted(*at) {
             out.raw(raw);
             kept += 1;
         }

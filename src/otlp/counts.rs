@@ -12,13 +12,15 @@ pub enum Protocol {
     Zipkin,
 }
 
-/// Why whole, sound spans were not taken.
+/// Why spans were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusedFor {
     /// No queue has room.
     QueueFull,
     /// The agent ends.
     Shutdown,
+    /// The span is faulty; its neighbours were taken.
+    Invalid,
 }
 
 /// The counters. A span that was received is sent, dropped by a reason, or waits; one that was refused is
@@ -43,13 +45,14 @@ impl Protocol {
 }
 
 impl RefusedFor {
-    pub const ALL: [RefusedFor; 2] = [RefusedFor::QueueFull, RefusedFor::Shutdown];
+    pub const ALL: [RefusedFor; 3] = [RefusedFor::QueueFull, RefusedFor::Shutdown, RefusedFor::Invalid];
 
     /// As a label value.
     pub fn name(self) -> &'static str {
         match self {
             RefusedFor::QueueFull => "queue_full",
             RefusedFor::Shutdown => "shutdown",
+            RefusedFor::Invalid => "invalid",
         }
     }
 }

@@ -3,19 +3,24 @@
 //! What passes here is read leniently ever after. Known fields have their wire type, texts are UTF-8, ids
 //! have their length or are absent (the OpenTelemetry collector takes both, and zeros), values are not
 //! nested without end. Unknown fields are skipped and stay. Groups, which no OTLP message has, are refused.
-//! Nothing is allocated but the list of results; every step is bounded by the bytes that are left. Field
-//! numbers as in `view`. Next: `view`.
+//! A fault inside a span costs that span: what is left is copied without it. A fault around spans (a length that
+//! leads nowhere, a resource, a scope) refuses the request, for nobody knows what it hides. Nothing is allocated
+//! but the results; every step is bounded by the bytes that are left. Field numbers as in `view`. Next: `view`.
 
-use super::chunk::identity;
+mod field;
+mod span;
+
+use super::chunk::{identity, select};
 use super::protobuf::{Fields, Malformed, Value};
 use bytes::Bytes;
+use field::text;
 use std::fmt;
 
 /// Nested lists and maps in an attribute's value, at most. Each takes up to three nested messages, and
 /// common decoders take 100 of these in all.
 pub const MAX_DEPTH: u32 = 30;
 
-/// Why a request is refused, and at which place.
+/// Why a request or a span is refused, and at which place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{fault}")]
 pub struct Refused {
@@ -46,7 +51,15 @@ pub struct Place {
     pub span: Option<u32>,
 }
 
-/// What a walk found: a chunk's parts without its budget.
+/// What a walk found.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    pub resources: Vec<Walked>,
+    /// What is left out of them.
+    pub rejected: Option<Rejected>,
+}
+
+/// A chunk's parts without its budget.
 #[derive(Clone, Debug)]
 pub struct Walked {
     pub bytes: Bytes,
@@ -54,17 +67,27 @@ pub struct Walked {
     pub identity: u64,
 }
 
+/// Spans that cannot be taken while their neighbours are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    pub spans: u64,
+    pub first: Refused,
+}
+
 /// Walks an `ExportTraceServiceRequest` (or the equal `TracesData`): its `ResourceSpans` with spans in
-/// them, as slices of `request`.
+/// them, as slices of `request`, or, of those with spans left out, as copies.
 ///
 /// # Errors
-/// The first fault, with its place; then nothing of the request can be taken.
-pub fn request(request: &Bytes) -> Result<Vec<Walked>, Refused> {
-    let mut found = Vec::new();
-    let mut place = Place::default();
-    match export(request, &mut place, &mut found) {
-        Ok(()) => Ok(found),
-        Err(fault) => Err(Refused { place, fault }),
+/// A fault around spans, or the first one where no span is sound, with its place; then nothing of the request
+/// can be taken.
+pub fn request(request: &Bytes) -> Result<Taken, Refused> {
+    let mut walk = Walk::default();
+    if let Err(fault) = walk.export(request) {
+        return Err(Refused { place: walk.place, fault });
+    }
+    match walk.taken.rejected {
+        Some(rejected) if walk.taken.resources.is_empty() => Err(rejected.first),
+        _ => Ok(walk.taken),
     }
 }
 
@@ -87,231 +110,88 @@ fn next(at: Option<u32>) -> Option<u32> {
     Some(at.map_or(0, |at| at + 1))
 }
 
-fn export(request: &Bytes, place: &mut Place, found: &mut Vec<Walked>) -> Result<(), Fault> {
-    let mut resource = None;
-    for field in Fields::new(request) {
-        match field? {
-            (1, Value::Bytes(message)) => {
-                resource = next(resource);
-                *place = Place { resource, ..Place::default() };
-                let spans = resource_spans(message, place)?;
-                if spans > 0 {
-                    let bytes = request.slice_ref(message);
-                    found.push(Walked { bytes, spans, identity: identity(message) });
+/// Where a walk stands, and what it found.
+#[derive(Default)]
+struct Walk {
+    taken: Taken,
+    place: Place,
+    /// Spans of the resource so far, the faulty ones too, and which of them are faulty.
+    seen: u32,
+    faulty: Vec<u32>,
+}
+
+impl Walk {
+    fn export(&mut self, request: &Bytes) -> Result<(), Fault> {
+        let mut resource = None;
+        for field in Fields::new(request) {
+            match field? {
+                (1, Value::Bytes(message)) => {
+                    resource = next(resource);
+                    self.place = Place { resource, ..Place::default() };
+                    self.resource_spans(request, message)?;
+                    self.place = Place::default();
                 }
-                *place = Place::default();
+                (1, _) => return Err(Malformed::Mismatch.into()),
+                _ => {}
             }
-            (1, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn resource_spans(message: &[u8], place: &mut Place) -> Result<u32, Fault> {
-    let (mut scope, mut spans) = (None, 0);
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(resource)) => check_resource(resource)?,
-            (2, Value::Bytes(message)) => {
-                scope = next(scope);
-                place.scope = scope;
-                spans += scope_spans(message, place)?;
-                place.scope = None;
+    fn resource_spans(&mut self, request: &Bytes, message: &[u8]) -> Result<(), Fault> {
+        let mut scope = None;
+        self.seen = 0;
+        self.faulty.clear();
+        for field in Fields::new(message) {
+            match field? {
+                (1, Value::Bytes(resource)) => field::resource(resource)?,
+                (2, Value::Bytes(message)) => {
+                    scope = next(scope);
+                    self.place.scope = scope;
+                    self.scope_spans(message)?;
+                    self.place.scope = None;
+                }
+                (3, Value::Bytes(url)) => text(url)?,
+                (1..=3, _) => return Err(Malformed::Mismatch.into()),
+                _ => {}
             }
-            (3, Value::Bytes(url)) => text(url)?,
-            (1..=3, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
         }
-    }
-    Ok(spans)
-}
-
-fn check_resource(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(pair)) => key_value(pair, MAX_DEPTH)?,
-            (2, Value::Varint(_)) => {}
-            (3, Value::Bytes(entity)) => entity_ref(entity)?,
-            (1..=3, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
+        let spans = self.seen - self.faulty.len() as u32;
+        if spans > 0 {
+            let bytes = match self.faulty.as_slice() {
+                [] => request.slice_ref(message),
+                faulty => select(message, &|at| faulty.binary_search(&at).is_err()).into(),
+            };
+            self.taken.resources.push(Walked { bytes, spans, identity: identity(message) });
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn entity_ref(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1..=4, Value::Bytes(word)) => text(word)?,
-            (1..=4, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn scope_spans(message: &[u8], place: &mut Place) -> Result<u32, Fault> {
-    let mut spans = 0;
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(scope)) => check_scope(scope)?,
-            (2, Value::Bytes(message)) => {
-                place.span = Some(spans);
-                span(message)?;
-                place.span = None;
-                spans += 1;
+    fn scope_spans(&mut self, message: &[u8]) -> Result<(), Fault> {
+        let mut at = None;
+        for field in Fields::new(message) {
+            match field? {
+                (1, Value::Bytes(scope)) => field::scope(scope)?,
+                (2, Value::Bytes(message)) => {
+                    at = next(at);
+                    if let Err(fault) = span::span(message) {
+                        self.reject(Place { span: at, ..self.place }, fault);
+                    }
+                    self.seen += 1;
+                }
+                (3, Value::Bytes(url)) => text(url)?,
+                (1..=3, _) => return Err(Malformed::Mismatch.into()),
+                _ => {}
             }
-            (3, Value::Bytes(url)) => text(url)?,
-            (1..=3, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
         }
+        Ok(())
     }
-    Ok(spans)
-}
 
-fn check_scope(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1 | 2, Value::Bytes(word)) => text(word)?,
-            (3, Value::Bytes(pair)) => key_value(pair, MAX_DEPTH)?,
-            (4, Value::Varint(_)) => {}
-            (1..=4, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn span(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (9, Value::Bytes(pair)) => key_value(pair, MAX_DEPTH)?,
-            (1, Value::Bytes(id)) => trace_id(id)?,
-            (2 | 4, Value::Bytes(id)) => span_id(id)?,
-            (3 | 5, Value::Bytes(word)) => text(word)?,
-            (6 | 10 | 12 | 14, Value::Varint(_)) | (7 | 8, Value::Fixed64(_)) | (16, Value::Fixed32(_)) => {}
-            (11, Value::Bytes(message)) => event(message)?,
-            (13, Value::Bytes(message)) => link(message)?,
-            (15, Value::Bytes(message)) => status(message)?,
-            (1..=16, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn event(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Fixed64(_)) | (4, Value::Varint(_)) => {}
-            (2, Value::Bytes(word)) => text(word)?,
-            (3, Value::Bytes(pair)) => key_value(pair, MAX_DEPTH)?,
-            (1..=4, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn link(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(id)) => trace_id(id)?,
-            (2, Value::Bytes(id)) => span_id(id)?,
-            (3, Value::Bytes(word)) => text(word)?,
-            (4, Value::Bytes(pair)) => key_value(pair, MAX_DEPTH)?,
-            (5, Value::Varint(_)) | (6, Value::Fixed32(_)) => {}
-            (1..=6, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn status(message: &[u8]) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (2, Value::Bytes(word)) => text(word)?,
-            (3, Value::Varint(_)) => {}
-            (2 | 3, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// `depth` more lists and maps may follow.
-fn key_value(message: &[u8], depth: u32) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(key)) => text(key)?,
-            (2, Value::Bytes(value)) => any_value(value, depth)?,
-            (3, Value::Varint(_)) => {}
-            (1..=3, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn any_value(message: &[u8], depth: u32) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(word)) => text(word)?,
-            (2 | 3 | 8, Value::Varint(_)) | (4, Value::Fixed64(_)) | (7, Value::Bytes(_)) => {}
-            (number @ (5 | 6), Value::Bytes(message)) => {
-                let depth = depth.checked_sub(1).ok_or(Fault::Depth)?;
-                elements(message, number == 6, depth)?;
-            }
-            (1..=8, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Of a list, values; of a map, pairs.
-fn elements(message: &[u8], pairs: bool, depth: u32) -> Result<(), Fault> {
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(pair)) if pairs => key_value(pair, depth)?,
-            (1, Value::Bytes(value)) => any_value(value, depth)?,
-            (1, _) => return Err(Malformed::Mismatch.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-#[inline]
-fn trace_id(id: &[u8]) -> Result<(), Fault> {
-    match id.len() {
-        0 | 16 => Ok(()),
-        length => Err(Fault::TraceId(length)),
-    }
-}
-
-#[inline]
-fn span_id(id: &[u8]) -> Result<(), Fault> {
-    match id.len() {
-        0 | 8 => Ok(()),
-        length => Err(Fault::SpanId(length)),
-    }
-}
-
-/// Nearly every text is short and ASCII, for which eight bytes at a time beat a real decoder.
-#[inline]
-fn text(bytes: &[u8]) -> Result<(), Fault> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
-    let rest = rest.iter().fold(0, |all, byte| all | byte);
-    if words & 0x8080_8080_8080_8080 == 0 && rest < 0x80 {
-        return Ok(());
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Malformed::Utf8.into()),
+    #[cold]
+    fn reject(&mut self, place: Place, fault: Fault) {
+        self.faulty.push(self.seen);
+        let first = Refused { place, fault };
+        self.taken.rejected.get_or_insert(Rejected { spans: 0, first }).spans += 1;
     }
 }
 

@@ -93,7 +93,7 @@ table! {
     BackendQueueBytes Gauge "pillion_backend_queue_bytes" ["backend"] "Bytes that wait for a backend.";
 
     SpansReceived Counter "pillion_spans_received_total" ["protocol"] "Spans taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
-    SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Sound spans that were not taken and whose client was told so, by reason.";
+    SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Spans that were not taken and whose client was told so, by reason.";
     SpansDropped Counter "pillion_spans_dropped_total" ["reason"] "Spans taken and dropped before any backend's queue, by reason.";
     SpansPending Gauge "pillion_spans_pending" [] "Spans in the batch that is being gathered.";
     TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies and spans hold, from reading to delivery.";

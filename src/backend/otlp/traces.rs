@@ -189,7 +189,7 @@ mod tests {
             let chunks: Vec<Chunk> =
                 made.iter().map(|(service, spans, last)| chunk(["a", "b", "c"][*service], "s", *spans, *last)).collect();
             let body = Bytes::from(request(&chunks, 1 << 20).unwrap());
-            let spans = walk::request(&body).unwrap().iter().map(|walked| walked.spans).sum::<u32>();
+            let spans = walk::request(&body).unwrap().resources.iter().map(|walked| walked.spans).sum::<u32>();
             prop_assert_eq!(spans, made.iter().map(|(_, spans, _)| spans).sum::<u32>());
             let whole: usize = chunks.iter().map(|chunk| chunk.bytes.len() + 1 + varint_length(chunk.bytes.len() as u64)).sum();
             prop_assert!(body.len() <= whole + chunks.len());

@@ -1,8 +1,11 @@
 //! OTLP's answers, by the protocol alone: what a server hands in, and what comes out.
 
 use super::*;
+use crate::otlp::batch::RefusedFor;
 use crate::otlp::{Budget, NoRoom, Outlet, SpanBatch};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use parking_lot::Mutex;
+use prost::Message as _;
 use std::sync::Arc;
 
 struct Room(bool);
@@ -178,6 +181,34 @@ fn without_room_and_with_faults_nothing_is_taken() {
     let answer = take(&otlp(&[]), &protobuf, &ONE_SPAN[..ONE_SPAN.len() - 1]);
     assert_eq!(answer.status.as_u16(), 400);
     assert_eq!(answer.body, Bytes::from(status_message(3, &answer.grpc.unwrap().message)));
+}
+
+#[test]
+fn a_faulty_span_is_left_out_and_named() {
+    // A resource with one scope, which has an empty span and one whose span id is one byte long.
+    const BODY: &[u8] = &[10, 9, 18, 7, 18, 0, 18, 3, 18, 1, 9];
+    let outlet = Arc::new(Keeps::default());
+    let batcher = Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config::Traces::default());
+    let otlp = Otlp::new(batcher.clone(), &config::OtlpIntake::default());
+    let post = head(Method::POST, HTTP_PATH, &[("content-type", PROTOBUF)]);
+    let grpc = head(Method::POST, GRPC_PATH, &[("content-type", "application/grpc")]);
+    for (head, code) in [(&post, None), (&grpc, Some(0))] {
+        let answer = take(&otlp, head, BODY);
+        assert_eq!((answer.status, answer.grpc.map(|said| said.code)), (StatusCode::OK, code));
+        let response = ExportTraceServiceResponse::decode(answer.body).unwrap();
+        let partial = response.partial_success.unwrap();
+        assert_eq!(partial.rejected_spans, 1);
+        let why = "resource 0, scope 0, span 1: a span id has 1 bytes instead of 8";
+        assert_eq!(partial.error_message, why);
+    }
+    batcher.close();
+    let kept: Vec<Bytes> = outlet.0.lock()[0].chunks.iter().map(|chunk| chunk.bytes.clone()).collect();
+    assert_eq!(kept, [&[18, 2, 18, 0][..]; 2]);
+    let counts = batcher.counts();
+    assert_eq!(
+        (counts.received_of(Source::Otlp), counts.refused_of(Source::Otlp, RefusedFor::Invalid)),
+        (2, 2)
+    );
 }
 
 #[test]

@@ -69,7 +69,7 @@ proptest! {
             let mut request = Writer::new();
             request.bytes(1, &half.bytes);
             let request = Bytes::from(request.into_inner());
-            prop_assert_eq!(walk::request(&request).unwrap()[0].spans, half.spans);
+            prop_assert_eq!(walk::request(&request).unwrap().resources[0].spans, half.spans);
             prop_assert!(ExportTraceServiceRequest::decode(&request[..]).is_ok());
         }
     }

@@ -11,8 +11,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
+/// The first fault, or everything.
 fn walk(bytes: &[u8]) -> Result<Vec<Walked>, Refused> {
-    request(&Bytes::copy_from_slice(bytes))
+    let taken = request(&Bytes::copy_from_slice(bytes))?;
+    taken.rejected.map_or(Ok(taken.resources), |rejected| Err(rejected.first))
 }
 
 fn nested(levels: u32) -> AnyValue {
@@ -71,6 +73,41 @@ fn a_refusal_names_its_place() {
     assert_eq!(walk(&cut).unwrap_err().to_string(), "the message ends inside a field");
     // 0x0b begins a group.
     assert_eq!(walk(&[0x0b, 0x0c]).unwrap_err().fault, Malformed::WireType(3).into());
+}
+
+#[test]
+fn a_faulty_span_costs_no_neighbour() {
+    let faulty = Span { span_id: vec![1; 9], name: "faulty".into(), ..sound_span() };
+    let named = |name: &str| Span { name: name.into(), ..sound_span() };
+    let scope = |spans| ScopeSpans { spans, schema_url: "s".into(), ..Default::default() };
+    let resource =
+        |scope_spans| ResourceSpans { scope_spans, schema_url: "r".into(), ..ResourceSpans::default() };
+    let resource_spans = vec![
+        resource(vec![scope(vec![named("a")])]),
+        resource(vec![
+            scope(vec![faulty.clone()]),
+            scope(vec![named("b"), faulty.clone(), named("c"), faulty.clone()]),
+        ]),
+        resource(vec![scope(vec![faulty.clone()])]),
+    ];
+    let body = Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
+    let Taken { resources, rejected } = request(&body).unwrap();
+    let rejected = rejected.unwrap();
+    assert_eq!(rejected.spans, 4);
+    let first = "resource 1, scope 0, span 0: a span id has 9 bytes instead of 8";
+    assert_eq!(rejected.first.to_string(), first);
+    let left: Vec<ResourceSpans> =
+        resources.iter().map(|walked| ResourceSpans::decode(&walked.bytes[..]).unwrap()).collect();
+    assert_eq!(
+        left,
+        [resource(vec![scope(vec![named("a")])]), resource(vec![scope(vec![named("b"), named("c")])])]
+    );
+    assert_eq!(resources.iter().map(|walked| walked.spans).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(resources[1].identity, identity(&resources[1].bytes));
+
+    let none = ExportTraceServiceRequest { resource_spans: vec![resource(vec![scope(vec![faulty])])] };
+    let error = request(&none.encode_to_vec().into()).unwrap_err().to_string();
+    assert_eq!(error, "resource 0, scope 0, span 0: a span id has 9 bytes instead of 8");
 }
 
 #[test]
@@ -158,7 +195,7 @@ fn results_are_slices_and_say_what_belongs_together() {
         vec![of("a", "", 1), of("b", "", 2), of("a", "", 3), of("a", "", 0), of("a", "https://x", 1)];
     let bytes: Bytes =
         ExportTraceServiceRequest { resource_spans: resource_spans.clone() }.encode_to_vec().into();
-    let walked = request(&bytes).unwrap();
+    let walked = request(&bytes).unwrap().resources;
     assert_eq!(walked.iter().map(|walked| walked.spans).collect::<Vec<_>>(), [1, 2, 3, 1]);
     assert_eq!(walked[0].identity, walked[2].identity);
     assert!(walked[0].identity != walked[1].identity && walked[0].identity != walked[3].identity);
