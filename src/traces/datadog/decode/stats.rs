@@ -12,9 +12,9 @@ pub fn completed(body: &Bytes, fields: &[(&str, &str)]) -> Result<Bytes, Refused
 }
 
 fn complete(reader: &mut Reader<'_>, body: &Bytes, fields: &[(&str, &str)]) -> Result<Bytes, Fault> {
-    let mut length = reader.map()?;
+    let length = reader.map()?;
     let mut missing: Vec<_> = fields.iter().filter(|(_, value)| !value.is_empty()).collect();
-    let mut kept = Vec::with_capacity(body.len());
+    let (mut kept, mut fields_kept) = (Vec::with_capacity(body.len()), 0);
     for _ in 0..length {
         let begin = reader.at();
         let key = reader.raw()?;
@@ -22,11 +22,11 @@ fn complete(reader: &mut Reader<'_>, body: &Bytes, fields: &[(&str, &str)]) -> R
         reader.skip()?;
         let named = |(name, _): &&(&str, &str)| name.as_bytes() == key;
         // A field of one byte is nil or an empty string.
-        if reader.at() == value + 1 && missing.iter().any(|field| named(field)) {
-            length -= 1;
+        if reader.at() == value + 1 && missing.iter().any(&named) {
             continue;
         }
         missing.retain(|field| !named(field));
+        fields_kept += 1;
         kept.extend_from_slice(&body[begin..reader.at()]);
     }
     if missing.is_empty() {
@@ -34,7 +34,7 @@ fn complete(reader: &mut Reader<'_>, body: &Bytes, fields: &[(&str, &str)]) -> R
     }
     let mut whole = Vec::with_capacity(kept.len() + 64 + 128 * missing.len());
     whole.push(0xdf);
-    let entries = u32::try_from(length + missing.len()).map_err(|_| Fault::Length)?;
+    let entries = u32::try_from(fields_kept + missing.len()).map_err(|_| Fault::Length)?;
     whole.extend_from_slice(&entries.to_be_bytes());
     whole.append(&mut kept);
     for (name, value) in missing {
