@@ -134,7 +134,7 @@ fn python_over_grpc_on_the_http_port() {
     arrives(|scene| python_sdk("grpc", format!("http://{}", scene.agent.otlp_http())));
 }
 
-/// grpcio's own name for a Unix socket as the endpoint.
+/// grpcio's own name for a Unix socket as the endpoint; it calls the server by the path of the socket.
 #[test]
 fn python_over_grpc_and_a_unix_socket() {
     let setup = Setup::new();

@@ -28,12 +28,8 @@ def exporter(protocol, endpoint):
         return ZipkinExporter(endpoint=endpoint, local_node_ipv4="10.0.0.1", local_node_port=8080)
     if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-        # At a Unix socket grpcio calls the server by the path, percent-encoded, which is no name of a host.
-        options = (("grpc.default_authority", "localhost"),) if endpoint.startswith("unix:") else None
-        return OTLPSpanExporter(channel_options=options)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     return OTLPSpanExporter()
 
 
