@@ -266,7 +266,7 @@ mod tests {
         }
         // In Huffman's code it means something else.
         let huffman = frame(HEADERS, 4, b"\x41\x83/%/");
-        assert_eq!(passed(&[huffman.clone()]), huffman);
+        assert_eq!(passed(std::slice::from_ref(&huffman)), huffman);
     }
 
     #[test]
