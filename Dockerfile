@@ -25,6 +25,10 @@ COPY --from=build /pillion/pillion /pillion
 USER 65532:65532
 # Prometheus and the kubelet reach a pod by its address; /status answers loopback peers only.
 ENV PILLION_HTTP_LISTEN=0.0.0.0:9102
-EXPOSE 8125/udp 9102/tcp
+# StatsD (8125), Datadog's tracers (8126) and OTLP (4317, 4318) stay on 127.0.0.1, which the containers of a pod
+# share: nobody is asked who he is there. For apps with an address of their own, such as under compose, open what
+# they use: PILLION_STATSD_LISTEN=udp://0.0.0.0:8125, PILLION_DATADOG_LISTEN=0.0.0.0:8126,
+# PILLION_OTLP_GRPC=0.0.0.0:4317, PILLION_OTLP_HTTP=0.0.0.0:4318, PILLION_ZIPKIN_LISTEN=0.0.0.0:9411 (else off).
+EXPOSE 8125/udp 8126/tcp 4317/tcp 4318/tcp 9102/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/pillion", "wait", "--timeout", "2s"]
 ENTRYPOINT ["/pillion"]

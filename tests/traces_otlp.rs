@@ -14,7 +14,11 @@ use std::process::Command;
 
 /// Sends with a client and asserts what every SDK sends.
 fn arrives(client: impl FnOnce(&Scene) -> Command) {
-    let scene = Scene::start(Setup::new());
+    arrives_in(Setup::new(), client);
+}
+
+fn arrives_in(setup: Setup, client: impl FnOnce(&Scene) -> Command) {
+    let scene = Scene::start(setup);
     let sent = sent_by(&mut client(&scene));
     let spans = scene.spans(count(&sent));
     expect_sent(&sent, &spans);
@@ -128,4 +132,17 @@ fn python_over_http_in_protobuf() {
 #[test]
 fn python_over_grpc_on_the_http_port() {
     arrives(|scene| python_sdk("grpc", format!("http://{}", scene.agent.otlp_http())));
+}
+
+/// grpcio's own name for a Unix socket as the endpoint; it calls the server by the path of the socket.
+#[test]
+fn python_over_grpc_and_a_unix_socket() {
+    let setup = Setup::new();
+    let socket = format!("unix://{}", setup.path("otlp.socket").display());
+    let setup = setup.environment("PILLION_OTLP_GRPC", format!("{:?}", [&socket]));
+    arrives_in(setup, |_| {
+        let mut command = python_sdk("grpc", socket);
+        command.env("OTEL_EXPORTER_OTLP_INSECURE", "true");
+        command
+    });
 }

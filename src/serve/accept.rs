@@ -4,7 +4,7 @@
 //! newcomer gets a 503. Next: `stream`.
 
 use super::refuse::refuse;
-use super::stream::Stream;
+use super::stream::{Stream, UnixHttp};
 use super::{Activity, End};
 use crate::clock;
 use crate::telemetry::limiter::limited;
@@ -104,7 +104,7 @@ impl Listener {
                 Ok(Accepted { stream: Stream::Tcp(stream), peer: Some(peer) })
             }
             Listener::Unix(listener) => {
-                Ok(Accepted { stream: Stream::Unix(listener.accept().await?.0), peer: None })
+                Ok(Accepted { stream: Stream::Unix(UnixHttp::new(listener.accept().await?.0)), peer: None })
             }
         }
     }

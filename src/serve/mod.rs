@@ -2,9 +2,11 @@
 //! politely when there are too many.
 //!
 //! `admin` and `intake` serve different things to different patience; what is the same for both stands here,
-//! once. Nothing here reads what is said on a connection. Next: `accept`, then `stream`.
+//! once. Nothing here reads what is said on a connection, but for the host at a Unix socket: see `authority`.
+//! Next: `accept`, then `stream`.
 
 mod accept;
+mod authority;
 mod refuse;
 mod stream;
 

@@ -3,6 +3,7 @@
 //! One type, because the code of HTTP/1 and HTTP/2 is made once for each type of stream.
 
 use super::Activity;
+use super::authority::Authority;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,20 @@ use tokio::net::{TcpStream, UnixStream};
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(UnixHttp),
+}
+
+/// A Unix socket whose clients may call the server by its path.
+#[derive(Debug)]
+pub struct UnixHttp {
+    stream: UnixStream,
+    authority: Authority,
+}
+
+impl UnixHttp {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        UnixHttp { stream, authority: Authority::new() }
+    }
 }
 
 /// A stream whose bytes the activity sees.
@@ -27,7 +41,7 @@ macro_rules! either {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream {
             Stream::Tcp($inner) => $call,
-            Stream::Unix($inner) => $call,
+            Stream::Unix(UnixHttp { stream: $inner, .. }) => $call,
         }
     };
 }
@@ -38,7 +52,15 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_read(context, buffer))
+        match self.get_mut() {
+            Stream::Tcp(inner) => Pin::new(inner).poll_read(context, buffer),
+            Stream::Unix(UnixHttp { stream, authority }) => {
+                let before = buffer.filled().len();
+                let outcome = Pin::new(stream).poll_read(context, buffer);
+                authority.pass(&mut buffer.filled_mut()[before..]);
+                outcome
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK as apps use it. Arguments: grpc|http-protobuf ENDPOINT [gzip].
+"""The OpenTelemetry SDK as apps use it. Arguments: grpc|http-protobuf|zipkin-json|zipkin-protobuf ENDPOINT [gzip].
 
 A trace of a request that came from elsewhere, with everything that a span can have, and one of its own.
 Writes what it sent as JSON to stdout; every warning of the SDK goes to stderr.
@@ -19,7 +19,13 @@ logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 sent = []
 
 
-def exporter(protocol):
+def exporter(protocol, endpoint):
+    if protocol.startswith("zipkin"):
+        if protocol == "zipkin-json":
+            from opentelemetry.exporter.zipkin.json import ZipkinExporter
+        else:
+            from opentelemetry.exporter.zipkin.proto.http import ZipkinExporter
+        return ZipkinExporter(endpoint=endpoint, local_node_ipv4="10.0.0.1", local_node_port=8080)
     if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     else:
@@ -93,7 +99,7 @@ def main():
         os.environ["OTEL_EXPORTER_OTLP_COMPRESSION"] = "gzip"
     resource = {"service.name": "shop", "service.version": "1.2.3", "deployment.environment.name": "test"}
     provider = TracerProvider(resource=Resource.create(resource))
-    provider.add_span_processor(BatchSpanProcessor(exporter(protocol)))
+    provider.add_span_processor(BatchSpanProcessor(exporter(protocol, endpoint)))
     tracer = provider.get_tracer("checkout", "4.5.6")
     from_elsewhere(tracer, own(tracer))
     provider.shutdown()

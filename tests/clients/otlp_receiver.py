@@ -1,4 +1,4 @@
-"""An OTLP receiver that is not ours: gRPC by grpcio, HTTP by the standard library.
+"""An OTLP receiver that is not ours: gRPC by grpcio, HTTP in protobuf and in JSON by the standard library.
 
 Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request: of
 metrics and logs what the transport has heard so far (sums of counters by name, counts of histograms, log
@@ -165,13 +165,16 @@ def http_handler(heard, heard_json):
             self.answer(200, answer.SerializeToString())
 
         def json(self, body):
-            if self.path != "/v1/traces":
+            kinds = {
+                "/v1/metrics": (metrics_service_pb2.ExportMetricsServiceRequest, heard_json.metrics),
+                "/v1/logs": (logs_service_pb2.ExportLogsServiceRequest, heard_json.records),
+                "/v1/traces": (trace_service_pb2.ExportTraceServiceRequest, heard_json.spans),
+            }
+            if self.path not in kinds:
                 return self.answer(404, b"")
+            request, hear = kinds[self.path]
             # Unknown fields are a fault here: what is sent must be what the protocol has.
-            request = ParseDict(
-                with_ids(json.loads(body), base64_of), trace_service_pb2.ExportTraceServiceRequest()
-            )
-            heard_json.spans(request)
+            hear(ParseDict(with_ids(json.loads(body), base64_of), request()))
             self.answer(200, b"{}", "application/json")
 
         def body(self):

@@ -1,4 +1,4 @@
-//! A GET over HTTP/1.0, whose answer ends with the connection: nothing to frame, nothing to share
+//! Requests over HTTP/1.0, whose answer ends with the connection: nothing to frame, nothing to share
 //! with the server under test.
 
 use std::io::{self, Read, Write};
@@ -29,16 +29,40 @@ pub(crate) fn get(to: SocketAddr, path: &str) -> io::Result<Answer> {
 
 /// With further request headers.
 pub(crate) fn get_as(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+    send(to, "GET", path, headers, None)
+}
+
+/// With a body.
+pub(crate) fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+    send(to, "POST", path, headers, Some(body))
+}
+
+fn send(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let mut request = format!("GET {path} HTTP/1.0\r\nhost: {to}\r\n");
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {to}\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
+    if let Some(body) = body {
+        request += &format!("content-length: {}\r\n", body.len());
+    }
     request += "\r\n";
     stream.write_all(request.as_bytes())?;
+    // A server that refuses by the head alone may close before it has read all.
+    let written = stream.write_all(body.unwrap_or_default());
     let mut raw = Vec::new();
-    stream.read_to_end(&mut raw)?;
+    let read = stream.read_to_end(&mut raw);
+    if raw.is_empty() {
+        written?;
+        read?;
+    }
     parse(&raw).ok_or_else(|| io::Error::other("not an HTTP answer"))
 }
 

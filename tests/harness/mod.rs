@@ -11,11 +11,15 @@
     reason = "a test may panic, read the clock and poll"
 )]
 
+pub(crate) mod books;
+pub(crate) mod full;
 pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod page;
 pub(crate) mod port;
+pub(crate) mod post;
 pub(crate) mod receiver;
+pub(crate) mod recorder;
 pub(crate) mod scene;
 pub(crate) mod spans;
 pub(crate) mod tool;

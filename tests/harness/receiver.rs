@@ -50,6 +50,14 @@ impl Receiver {
             + &backend("http", self.http, "compression = \"gzip\"")
     }
 
+    /// A third one, `json`, over HTTP in JSON.
+    pub(crate) fn json_toml(&self) -> String {
+        format!(
+            "[backends.json]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{}\"\nprotocol = \"http/json\"\n",
+            self.http
+        )
+    }
+
     pub(crate) fn log(&self) -> String {
         self.lines.text()
     }

@@ -7,8 +7,8 @@ use super::{Agent, Ended, Setup, wait_for_or_tell};
 use serde_json::Value;
 use std::process::Command;
 
-/// The backends of a scene: the receiver over both transports, and the file.
-const BACKENDS: [&str; 3] = ["file", "grpc", "http"];
+/// The backends of a scene: the receiver over each of its transports, and the file.
+const BACKENDS: [&str; 4] = ["file", "grpc", "http", "json"];
 
 pub(crate) struct Scene {
     pub(crate) agent: Agent,
@@ -20,15 +20,16 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn start(setup: Setup) -> Self {
         let receiver = Receiver::start();
-        let agent = setup.file_backend().toml(receiver.toml("delta")).start();
+        let agent = setup.file_backend().toml(receiver.toml("delta")).toml(receiver.json_toml()).start();
         Scene { agent, receiver, refused_requests: 0.0 }
     }
 
     /// Waits until every backend got `count` spans, and asserts that it is the same spans.
     pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
-        let places: [(&str, &dyn Fn() -> Vec<Span>); 3] = [
+        let places: [(&str, &dyn Fn() -> Vec<Span>); 4] = [
             ("over gRPC", &|| self.receiver.spans("grpc")),
             ("over HTTP", &|| self.receiver.spans("http")),
+            ("over HTTP in JSON", &|| self.receiver.spans("json")),
             ("in the file", &|| spans(&self.agent.records())),
         ];
         let mut all: Option<Vec<Span>> = None;
@@ -88,7 +89,7 @@ impl Scene {
         let ended = agent.stop();
         assert_eq!(ended.status.code(), Some(0), "{}", ended.text);
         assert_eq!(spans(&ended.records()).len(), count, "in the file after the end");
-        for transport in ["grpc", "http"] {
+        for transport in ["grpc", "http", "json"] {
             assert_eq!(receiver.spans(transport).len(), count, "over {transport} after the end");
         }
         ended

@@ -31,10 +31,20 @@ pub(crate) fn node(script: &str) -> Command {
 
 /// A script of `tests/clients` in Python, with the clients it needs.
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new(needed(target().join("test-env/python/bin/python")));
+    python_in("python", script)
+}
+
+fn python_in(environment: &str, script: &str) -> Command {
+    let interpreter = target().join("test-env").join(environment).join("bin/python");
+    let mut command = Command::new(needed(interpreter));
     without_datadog(&mut command);
     command.arg("-B").arg(client(script));
     command
+}
+
+/// A script of `tests/clients` in Python, with the exporters for Zipkin.
+pub(crate) fn python_zipkin(script: &str) -> Command {
+    python_in("zipkin", script)
 }
 
 /// Datadog's test agent, which stands between a tracer and an agent and judges what the tracer sends.

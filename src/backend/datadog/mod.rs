@@ -138,7 +138,9 @@ fn repair(payloads: &mut [from_otlp::Payload<'_>], now_ns: u64) -> u64 {
     for from_otlp::Payload { sender, traces } in payloads {
         traces.retain_mut(|trace| {
             let spans = trace.spans.len() as u64;
-            let whole = normalize::trace(trace, &sender.language, now_ns, &mut counts).is_ok();
+            // Of a trace id the payload has the lower half; the upper one is a tag.
+            let whole = trace.spans.iter().all(|span| span.trace_id != 0)
+                && normalize::trace(trace, &sender.language, now_ns, &mut counts).is_ok();
             dropped += if whole { 0 } else { spans };
             whole
         });

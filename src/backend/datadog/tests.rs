@@ -165,6 +165,10 @@ fn spans_are_repaired_and_hopeless_traces_counted() {
     let chunks = self::chunks(&Sender::default(), &[Trace { origin: "x".into(), ..lost }]);
     let encoded = backend.encode(Part::Spans { chunks: &chunks }).unwrap();
     assert_eq!(encoded, Encoded { body: None, unsupported: 2 });
+    let half = of(vec![Span { trace_id: 0, trace_id_high: 5, ..span(2) }]);
+    let chunks = self::chunks(&Sender::default(), &[half]);
+    let encoded = backend.encode(Part::Spans { chunks: &chunks }).unwrap();
+    assert_eq!(encoded, Encoded { body: None, unsupported: 1 }, "its payload has the lower half alone");
 }
 
 #[test]

@@ -273,8 +273,9 @@ fn statistics_are_completed_from_the_headers() {
     let body = vec![0x82, 0xa4, b'L', b'a', b'n', b'g', 0xa0, 0xa1, b'x', 0x92, 1, 2];
     let answer = fixture.send("POST", "/v0.6/stats", &[("datadog-meta-lang", "go")], body.clone());
     assert_eq!(shown(&answer), (200, "OK\n"));
-    let mut wanted = vec![0xdf, 0, 0, 0, 3];
-    wanted.extend(&body[1..]);
+    // What is empty is replaced: no key stands twice.
+    let mut wanted = vec![0xdf, 0, 0, 0, 2];
+    wanted.extend(&body[7..]);
     wanted.extend(b"\xdb\0\0\0\x04Lang\xdb\0\0\0\x02go");
     assert_eq!(*fixture.queue.stats.lock(), [wanted.clone()]);
     // Whole already.
