@@ -92,3 +92,16 @@ fn what_the_kernel_dropped_is_counted_as_the_kernel_counts_it() {
     });
     assert!(agent.page().counter_sum() < number(&report, "counter_sum"));
 }
+
+#[test]
+fn every_span_of_either_format_is_received() {
+    let agent = Setup::new().start();
+    for (format, to) in [("otlp", agent.otlp_http()), ("datadog", agent.datadog())] {
+        let to = to.to_string();
+        let output =
+            run(rig().args(["spans", "--format", format, "--to", &to, "--requests", "20", "--settle", "0"]));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((number(&report, "spans"), number(&report, "refused")), (2_000.0, 0.0), "{report}");
+        agent.expect("pillion_spans_received_total", &[("protocol", format)], 2_000.0);
+    }
+}
