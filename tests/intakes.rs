@@ -14,7 +14,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use tonic::Code;
 
 fn post(content_type: &str, body: &[u8]) -> Vec<u8> {
     post_to("/v1/traces", content_type, body)
