@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pillion::otlp::protobuf::Writer;
-use pillion::otlp::{walk, write};
+use pillion::otlp::{Signal, walk, write};
 use std::hint::black_box;
 
 const SPANS: u64 = 100;
@@ -64,7 +64,7 @@ fn walks(c: &mut Criterion) {
     let request = request();
     let mut group = c.benchmark_group("traces");
     group.throughput(Throughput::Elements(SPANS));
-    group.bench_function("walk", |b| b.iter(|| walk::request(black_box(&request))));
+    group.bench_function("walk", |b| b.iter(|| walk::request(Signal::Traces, black_box(&request))));
     group.finish();
 }
 

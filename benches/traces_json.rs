@@ -6,8 +6,8 @@
 //! `cargo bench --bench traces_json`
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::otlp::Budget;
-use pillion::otlp::json::{read_request, write_resource_spans};
+use pillion::otlp::json::{read_request, write_resource};
+use pillion::otlp::{Budget, Signal};
 use std::hint::black_box;
 
 const SPANS: u64 = 100;
@@ -47,21 +47,25 @@ fn span(number: u64) -> String {
 fn both(c: &mut Criterion) {
     let body = request();
     let budget = Budget::new(64 << 20);
-    let chunks = read_request(body.as_bytes(), &budget).unwrap_or_default();
-    assert_eq!(chunks.iter().map(|chunk| u64::from(chunk.spans)).sum::<u64>(), SPANS);
+    let chunks = read_request(Signal::Traces, body.as_bytes(), &budget).unwrap_or_default();
+    assert_eq!(chunks.iter().map(|chunk| u64::from(chunk.items)).sum::<u64>(), SPANS);
     for (unit, throughput) in
         [("spans", Throughput::Elements(SPANS)), ("bytes", Throughput::Bytes(body.len() as u64))]
     {
         let mut group = c.benchmark_group(format!("OTLP JSON, {unit}"));
         group.throughput(throughput);
         group.bench_function("read", |bencher| {
-            bencher.iter(|| read_request(black_box(body.as_bytes()), &budget).map(|chunks| chunks.len()));
+            bencher.iter(|| {
+                read_request(Signal::Traces, black_box(body.as_bytes()), &budget).map(|chunks| chunks.len())
+            });
         });
         group.bench_function("write", |bencher| {
             let mut out = Vec::new();
             bencher.iter(|| {
                 out.clear();
-                chunks.iter().for_each(|chunk| write_resource_spans(black_box(&chunk.bytes), &mut out));
+                chunks
+                    .iter()
+                    .for_each(|chunk| write_resource(Signal::Traces, black_box(&chunk.bytes), &mut out));
                 out.len()
             });
         });

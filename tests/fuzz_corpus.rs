@@ -13,6 +13,7 @@ mod statsd;
 #[path = "fuzz_bodies/zipkin.rs"]
 mod zipkin;
 
+use pillion::otlp::Signal;
 use std::io;
 use std::path::Path;
 
@@ -185,13 +186,25 @@ fn statsd_holds_over_its_corpus() -> io::Result<()> {
 
 #[test]
 fn otlp_json_holds_over_its_corpus() -> io::Result<()> {
-    assert!(over_corpus("otlp_json", OTLP_JSON_PIECES, otlp_json::run)? >= 8);
+    assert!(over_corpus("otlp_json", OTLP_JSON_PIECES, |data| otlp_json::run(Signal::Traces, data))? >= 8);
     Ok(())
 }
 
 #[test]
 fn otlp_holds_over_its_corpus() -> io::Result<()> {
-    assert!(over_corpus("otlp", OTLP_PIECES, otlp::run)? >= 20);
+    assert!(over_corpus("otlp", OTLP_PIECES, |data| otlp::run(Signal::Traces, data))? >= 20);
+    Ok(())
+}
+
+#[test]
+fn otlp_metrics_and_logs_hold_over_their_corpora() -> io::Result<()> {
+    assert!(over_corpus("otlp_metrics", OTLP_PIECES, |data| otlp::run(Signal::Metrics, data))? >= 8);
+    assert!(over_corpus("otlp_logs", OTLP_PIECES, |data| otlp::run(Signal::Logs, data))? >= 4);
+    assert!(
+        over_corpus("otlp_json_metrics", OTLP_JSON_PIECES, |data| otlp_json::run(Signal::Metrics, data))?
+            >= 6
+    );
+    assert!(over_corpus("otlp_json_logs", OTLP_JSON_PIECES, |data| otlp_json::run(Signal::Logs, data))? >= 3);
     Ok(())
 }
 

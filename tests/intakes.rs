@@ -5,6 +5,8 @@
 mod harness;
 
 use harness::Setup;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,11 +14,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use tonic::Code;
 
 fn post(content_type: &str, body: &[u8]) -> Vec<u8> {
+    post_to("/v1/traces", content_type, body)
+}
+
+fn post_to(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {content_type}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {content_type}\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
@@ -48,27 +53,29 @@ fn both_ports_answer_http_and_grpc_and_all_is_counted() {
             let mut traces = TraceServiceClient::new(channel(address).await);
             traces.export(ExportTraceServiceRequest::default()).await.unwrap();
             let mut metrics = MetricsServiceClient::new(channel(address).await);
-            let refused = metrics.export(ExportMetricsServiceRequest::default()).await.unwrap_err();
-            assert_eq!(
-                (refused.code(), refused.message()),
-                (Code::Unimplemented, "OTLP metrics are not taken here, only traces")
-            );
+            metrics.export(ExportMetricsServiceRequest::default()).await.unwrap();
+            let mut logs = LogsServiceClient::new(channel(address).await);
+            logs.export(ExportLogsServiceRequest::default()).await.unwrap();
         });
+        let profiles = post_to("/v1development/profiles", "application/json", b"{}");
+        let answer = talk(TcpStream::connect(address).unwrap(), &profiles);
+        let refused = answer.starts_with("HTTP/1.1 404 ") && answer.contains("profiles are not taken here");
+        assert!(refused, "{answer}");
     }
     let answer =
         talk(TcpStream::connect(agent.otlp_http()).unwrap(), &post("application/x-protobuf", b"\x0a\xff"));
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("application/x-protobuf"), "{answer}");
 
     agent.expect("pillion_intake_requests_total", &[("protocol", "otlp"), ("status", "200")], 2.0);
-    agent.expect("pillion_intake_requests_total", &[("status", "OK")], 2.0);
+    agent.expect("pillion_intake_requests_total", &[("status", "OK")], 6.0);
     agent.expect("pillion_intake_refused_total", &[("reason", "unknown_path")], 2.0);
     agent.expect("pillion_intake_refused_total", &[("reason", "malformed")], 1.0);
     agent.expect("pillion_intake_refused_total", &[("reason", "too_large")], 0.0);
     let status = agent.status();
     let intakes = status["intakes"].as_array().unwrap();
     let of = |at: SocketAddr| intakes.iter().find(|one| one["address"] == format!("tcp://{at}")).unwrap();
-    assert_eq!(of(agent.otlp_grpc())["requests"], 3);
-    assert_eq!(of(agent.otlp_http())["requests"], 4);
+    assert_eq!(of(agent.otlp_grpc())["requests"], 5);
+    assert_eq!(of(agent.otlp_http())["requests"], 6);
     let refused = of(agent.otlp_http())["refused"].as_array().unwrap();
     assert!(
         refused.iter().any(|one| one["reason"] == "malformed" && !one["last"].as_str().unwrap().is_empty())

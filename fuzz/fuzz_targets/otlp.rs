@@ -1,7 +1,9 @@
-//! The server's decoders and the walk of OTLP protobuf against any bytes.
+//! The server's decoders and the walk of OTLP protobuf against any bytes, as a request of spans.
 #![no_main]
 
 #[path = "../../tests/fuzz_bodies/otlp.rs"]
 mod body;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));
+use pillion::otlp::Signal;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(Signal::Traces, data));

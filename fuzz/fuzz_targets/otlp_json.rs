@@ -1,7 +1,9 @@
-//! The reader and the writer of OTLP JSON against any bytes.
+//! The reader and the writer of OTLP JSON against any bytes, as a request of spans.
 #![no_main]
 
 #[path = "../../tests/fuzz_bodies/otlp_json.rs"]
 mod body;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));
+use pillion::otlp::Signal;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(Signal::Traces, data));

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub trait StatusSource: Send + Sync + 'static {
     fn phase(&self) -> Phase;
     fn listeners(&self) -> Vec<ListenerSource>;
-    /// What listens for spans.
+    /// What listens for OTLP, Datadog's tracers and Zipkin.
     fn intakes(&self, now_ns: u64) -> Vec<IntakeStatus>;
     fn contexts(&self) -> ContextStatus;
     /// The rules with what each matched.
@@ -27,7 +27,8 @@ pub trait StatusSource: Send + Sync + 'static {
     fn page(&self) -> Value;
     fn backends(&self) -> Vec<BackendReport>;
     fn scrapes(&self) -> ScrapeStatus;
-    fn spans(&self) -> SpanStatus;
+    /// What the intakes beside StatsD took.
+    fn requests(&self) -> RequestStatus;
 }
 
 /// The document.
@@ -44,7 +45,8 @@ pub struct Status {
     pub intakes: Vec<IntakeStatus>,
     pub contexts: ContextStatus,
     pub scrapes: ScrapeStatus,
-    pub spans: SpanStatus,
+    #[serde(flatten)]
+    pub requests: RequestStatus,
     pub backends: Vec<BackendReport>,
     pub rules: Value,
     pub page: Value,
@@ -145,27 +147,43 @@ pub struct ScrapeStatus {
     pub messages_unfetched: u64,
 }
 
-/// Spans before the backends: what came, what was refused, what waits to be batched.
+/// What requests bring, before the backends.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RequestStatus {
+    pub spans: SpanStatus,
+    /// Data points of OTLP metrics.
+    pub points: SignalStatus,
+    pub log_records: SignalStatus,
+}
+
+/// Spans, and what all requests share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SpanStatus {
-    /// Spans taken, by protocol.
-    pub received: BTreeMap<&'static str, u64>,
-    /// Only what occurred.
-    pub refused: Vec<RefusedStatus>,
-    /// Spans in the batch that is being gathered, and their bytes.
-    pub pending: u64,
-    pub pending_bytes: usize,
+    #[serde(flatten)]
+    pub signal: SignalStatus,
     pub budget_held_bytes: usize,
     pub budget_limit_bytes: usize,
-    /// Taken, and dropped because no configured backend carries spans.
-    pub dropped_no_backend: u64,
-    /// What to do about spans that no backend carries; absent while there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<&'static str>,
     pub client_stats: ClientStatsStatus,
 }
 
-/// Sound spans that were not taken; the client was told.
+/// Spans, data points or log records before the backends: what came, what was refused, what waits to be batched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SignalStatus {
+    /// Taken, by protocol.
+    pub received: BTreeMap<&'static str, u64>,
+    /// Only what occurred.
+    pub refused: Vec<RefusedStatus>,
+    /// In the batch that is being gathered, and their bytes.
+    pub pending: u64,
+    pub pending_bytes: usize,
+    /// Taken, and dropped because no configured backend carries them.
+    pub dropped_no_backend: u64,
+    /// What to do about what no backend carries; absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+}
+
+/// What was not taken; the client was told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RefusedStatus {
     pub protocol: &'static str,
@@ -233,7 +251,7 @@ impl Status {
             intakes: source.intakes(now_ns),
             contexts: source.contexts(),
             scrapes: source.scrapes(),
-            spans: source.spans(),
+            requests: source.requests(),
             backends: source.backends(),
             rules: source.rules(),
             page: source.page(),
@@ -384,15 +402,16 @@ pub(super) mod tests {
             ScrapeStatus { pages: 2, last_seconds_ago: Some(1.5), messages_unfetched: 4 }
         }
 
-        fn spans(&self) -> SpanStatus {
-            SpanStatus {
+        fn requests(&self) -> RequestStatus {
+            let signal = SignalStatus {
                 received: [("otlp", 7), ("datadog", 0)].into(),
                 refused: vec![RefusedStatus { protocol: "otlp", reason: "queue_full", count: 3 }],
                 pending: 2,
                 dropped_no_backend: 1,
                 remedy: Some("configure one"),
-                ..SpanStatus::default()
-            }
+                ..SignalStatus::default()
+            };
+            RequestStatus { spans: SpanStatus { signal, ..Default::default() }, ..Default::default() }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The summary for people: one log line every `telemetry.summary_interval`, from two looks at the agent.
 
-use super::status::{BackendState, SpanStatus, Status};
+use super::status::{BackendState, SignalStatus, Status};
 use std::fmt::Write as _;
 
 /// What happened between `before` and `after`. Parts with nothing to say are left out.
@@ -12,7 +12,10 @@ pub fn line(before: &Status, after: &Status) -> String {
     let since = |of| sum(after, of).saturating_sub(sum(before, of));
     let rate = since(|c| c.messages) as f64 / seconds;
     let mut line = format!("received {} messages/s", rounded(rate));
-    spans(&mut line, before, after, seconds);
+    let (old, new) = (&before.requests, &after.requests);
+    signal(&mut line, "spans", &old.spans.signal, &new.spans.signal, seconds);
+    signal(&mut line, "data points", &old.points, &new.points, seconds);
+    signal(&mut line, "log records", &old.log_records, &new.log_records, seconds);
     let contexts = &after.contexts;
     // Writing to a string cannot fail.
     let _ = write!(line, ", {} contexts of at most {}", contexts.held, contexts.limit);
@@ -44,20 +47,20 @@ pub fn line(before: &Status, after: &Status) -> String {
     line
 }
 
-fn spans(line: &mut String, before: &Status, after: &Status, seconds: f64) {
-    let since = |of: fn(&SpanStatus) -> u64| of(&after.spans).saturating_sub(of(&before.spans));
-    let received = since(|spans| spans.received.values().sum());
-    let refused = since(|spans| spans.refused.iter().map(|refused| refused.count).sum());
-    let dropped = since(|spans| spans.dropped_no_backend);
+fn signal(line: &mut String, what: &str, before: &SignalStatus, after: &SignalStatus, seconds: f64) {
+    let since = |of: fn(&SignalStatus) -> u64| of(after).saturating_sub(of(before));
+    let received = since(|signal| signal.received.values().sum());
+    let refused = since(|signal| signal.refused.iter().map(|refused| refused.count).sum());
+    let dropped = since(|signal| signal.dropped_no_backend);
     // Writing to a string cannot fail.
     if received > 0 {
-        let _ = write!(line, " and {} spans/s", rounded(received as f64 / seconds));
+        let _ = write!(line, " and {} {what}/s", rounded(received as f64 / seconds));
     }
     if refused > 0 {
-        let _ = write!(line, ", {refused} spans refused");
+        let _ = write!(line, ", {refused} {what} refused");
     }
     if dropped > 0 {
-        let _ = write!(line, ", {dropped} spans dropped because no backend carries them (see /status)");
+        let _ = write!(line, ", {dropped} {what} dropped because no backend carries them (see /status)");
     }
 }
 
@@ -128,9 +131,9 @@ mod tests {
             RejectStatus { reason: "not_utf8", meaning: "the name is not UTF-8", count: 5, sample: None };
         after.listeners[0].rejected.push(new);
         after.backends[0].dropped = 3;
-        after.spans.received.insert("otlp", 607);
-        after.spans.refused[0].count += 6;
-        after.spans.dropped_no_backend += 4;
+        after.requests.spans.signal.received.insert("otlp", 607);
+        after.requests.spans.signal.refused[0].count += 6;
+        after.requests.spans.signal.dropped_no_backend += 4;
         insta::assert_snapshot!(line(&before, &after), @"received 1206 messages/s and 10 spans/s, 6 spans refused, 4 spans dropped because no backend carries them (see /status), 3 contexts of at most 1000 (`bomb` overflows), 5 rejected (mostly not_utf8: the name is not UTF-8), 12 datagrams dropped by the kernel at udp://127.0.0.1:8125 (see /status), 1 lost for other reasons (see /status), backends: main failing (connection refused) with 3 lost, last scrape 1.5 s ago");
     }
 }

@@ -1,26 +1,23 @@
-//! Spans on their way through the agent: the budget and the batcher that intakes share, and the queues of
-//! the backends behind them.
+//! Spans, metrics and log records on their way through the agent: the budget and the batcher that intakes share, and
+//! the queues of the backends behind them.
 //!
-//! Without a backend that carries spans they are taken and counted as dropped, so that an app's tracer
-//! works, and `/status` says what to configure.
+//! Without a backend that carries a signal it is taken and counted as dropped, so that an app's SDK works, and
+//! `/status` says what to configure. What is made of metrics beside that has its place in
+//! `Queues::batch`, a chunk at a time.
 
 use super::allocator;
-use crate::admin::status::{ClientStatsStatus, RefusedStatus, SpanStatus};
+use crate::admin::status::{ClientStatsStatus, RefusedStatus, RequestStatus, SignalStatus, SpanStatus};
 use crate::backend;
 use crate::config::{self, Config};
-use crate::deliver::{Item, Queue, Signal};
+use crate::deliver::{self, Item, Queue};
 use crate::otlp::counts::RefusedFor;
-use crate::otlp::{Batcher, Budget, NoRoom, Outlet, Protocol, SpanBatch};
+use crate::otlp::{Batch, Batcher, Budget, NoRoom, Outlet, Protocol, Signal};
 use crate::telemetry::{self, Metric};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is said where spans come and no backend carries them.
-const REMEDY: &str = "spans are dropped: no backend carries traces; configure one of those that do, such as \
-                      `[backends.NAME]` with `type = \"otlp\"`";
-
-/// What the intakes of spans are given, and how it fares.
+/// What the intakes of requests are given, and how it fares.
 #[derive(Clone)]
 pub(super) struct Spans {
     pub(super) budget: Budget,
@@ -30,25 +27,39 @@ pub(super) struct Spans {
 
 /// The queues of the backends, by what they carry.
 struct Queues {
-    traces: Vec<Queue>,
+    /// By signal.
+    otlp: [Way; Signal::ALL.len()],
     stats: Vec<Queue>,
-    /// Spans that no backend carries.
-    no_backend: AtomicU64,
     stats_received: AtomicU64,
     stats_refused: AtomicU64,
     stats_not_carried: AtomicU64,
 }
 
+/// The way out of one signal.
+struct Way {
+    queues: Vec<Queue>,
+    /// Items that no backend carries.
+    no_backend: AtomicU64,
+}
+
 impl Spans {
     /// `queues` stand in the order of the configured backends.
     pub(super) fn new(config: &Config, queues: &[Queue]) -> Spans {
-        let carrying = |signal: Signal| -> Vec<Queue> {
+        let carrying = |signal: deliver::Signal| -> Vec<Queue> {
             let carries =
                 |backend: &config::Backend| backend::descriptor(&backend.kind).signals.contains(&signal);
             let both = config.backends.values().zip(queues);
             both.filter(|(backend, _)| carries(backend)).map(|(_, queue)| queue.clone()).collect()
         };
-        let outlet = Arc::new(Queues::new(carrying(Signal::Traces), carrying(Signal::Stats)));
+        let (stats_received, stats_refused, stats_not_carried) = Default::default();
+        let outlet = Arc::new(Queues {
+            otlp: Signal::ALL
+                .map(|signal| Way { queues: carrying(signal.into()), no_backend: AtomicU64::new(0) }),
+            stats: carrying(deliver::Signal::Stats),
+            stats_received,
+            stats_refused,
+            stats_not_carried,
+        });
         Spans {
             budget: Budget::new(config.traces.budget_bytes),
             batcher: Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config.traces),
@@ -56,28 +67,21 @@ impl Spans {
         }
     }
 
-    /// Spans taken from all clients.
-    pub(super) fn received(&self) -> u64 {
-        self.batcher.counts().received_total()
+    /// Items taken from all clients.
+    pub(super) fn received(&self, signal: Signal) -> u64 {
+        self.batcher.counts(signal).received_total()
     }
 
-    /// Spans taken that no backend carries.
+    /// Items of all signals, taken and carried by no backend.
     pub(super) fn dropped(&self) -> u64 {
-        self.outlet.no_backend.load(Ordering::Relaxed)
+        self.outlet.otlp.iter().map(Way::dropped).sum()
     }
 
     /// Copies what is counted here into pillion's own metrics.
     pub(super) fn collect(&self) {
-        let counts = self.batcher.counts();
-        for from in Protocol::ALL {
-            telemetry::total(Metric::SpansReceived, &[from.name()], counts.received_of(from));
-            for reason in RefusedFor::ALL {
-                let labels = [from.name(), reason.name()];
-                telemetry::total(Metric::SpansRefused, &labels, counts.refused_of(from, reason));
-            }
+        for signal in Signal::ALL {
+            self.collect_signal(signal);
         }
-        telemetry::total(Metric::SpansDropped, &["no_backend"], self.dropped());
-        telemetry::gauge(Metric::SpansPending, &[], self.batcher.waiting().spans as f64);
         telemetry::gauge(Metric::TracesBudgetHeld, &[], self.budget.held() as f64);
         telemetry::gauge(Metric::TracesBudgetLimit, &[], self.budget.limit() as f64);
         let ClientStatsStatus { received, refused, not_carried } = self.outlet.stats_status();
@@ -86,39 +90,110 @@ impl Spans {
         telemetry::total(Metric::ClientStatsNotCarried, &[], not_carried);
     }
 
-    pub(super) fn status(&self) -> SpanStatus {
-        let counts = self.batcher.counts();
-        let refused = |from: Protocol| {
+    fn collect_signal(&self, signal: Signal) {
+        let [received, refused, dropped, pending] = metrics(signal);
+        let counts = self.batcher.counts(signal);
+        for from in protocols(signal) {
+            telemetry::total(received, &[from.name()], counts.received_of(*from));
+            for reason in RefusedFor::ALL {
+                let labels = [from.name(), reason.name()];
+                telemetry::total(refused, &labels, counts.refused_of(*from, reason));
+            }
+        }
+        telemetry::total(dropped, &["no_backend"], self.outlet.way(signal).dropped());
+        telemetry::gauge(pending, &[], self.batcher.waiting(signal).items as f64);
+    }
+
+    pub(super) fn status(&self) -> RequestStatus {
+        RequestStatus {
+            spans: SpanStatus {
+                signal: self.signal_status(Signal::Traces),
+                budget_held_bytes: self.budget.held(),
+                budget_limit_bytes: self.budget.limit(),
+                client_stats: self.outlet.stats_status(),
+            },
+            points: self.signal_status(Signal::Metrics),
+            log_records: self.signal_status(Signal::Logs),
+        }
+    }
+
+    fn signal_status(&self, signal: Signal) -> SignalStatus {
+        let counts = self.batcher.counts(signal);
+        let refused = |from: &Protocol| {
+            let from = *from;
             RefusedFor::ALL.into_iter().map(move |reason| RefusedStatus {
                 protocol: from.name(),
                 reason: reason.name(),
                 count: counts.refused_of(from, reason),
             })
         };
-        let waiting = self.batcher.waiting();
-        let dropped_no_backend = self.dropped();
-        SpanStatus {
-            received: Protocol::ALL.map(|from| (from.name(), counts.received_of(from))).into(),
-            refused: Protocol::ALL
-                .into_iter()
-                .flat_map(refused)
-                .filter(|refused| refused.count > 0)
-                .collect(),
-            pending: waiting.spans,
+        let protocols = protocols(signal);
+        let waiting = self.batcher.waiting(signal);
+        let dropped_no_backend = self.outlet.way(signal).dropped();
+        SignalStatus {
+            received: protocols.iter().map(|from| (from.name(), counts.received_of(*from))).collect(),
+            refused: protocols.iter().flat_map(refused).filter(|refused| refused.count > 0).collect(),
+            pending: waiting.items,
             pending_bytes: waiting.bytes,
-            budget_held_bytes: self.budget.held(),
-            budget_limit_bytes: self.budget.limit(),
             dropped_no_backend,
-            remedy: (dropped_no_backend > 0).then_some(REMEDY),
-            client_stats: self.outlet.stats_status(),
+            remedy: (dropped_no_backend > 0).then_some(remedy(signal)),
         }
     }
 }
 
+/// What can bring a signal.
+fn protocols(signal: Signal) -> &'static [Protocol] {
+    match signal {
+        Signal::Traces => &Protocol::ALL,
+        Signal::Metrics | Signal::Logs => &[Protocol::Otlp],
+    }
+}
+
+/// The own metrics of a signal: received, refused, dropped, pending.
+fn metrics(signal: Signal) -> [Metric; 4] {
+    match signal {
+        Signal::Traces => {
+            [Metric::SpansReceived, Metric::SpansRefused, Metric::SpansDropped, Metric::SpansPending]
+        }
+        Signal::Metrics => {
+            [Metric::PointsReceived, Metric::PointsRefused, Metric::PointsDropped, Metric::PointsPending]
+        }
+        Signal::Logs => [
+            Metric::LogRecordsReceived,
+            Metric::LogRecordsRefused,
+            Metric::LogRecordsDropped,
+            Metric::LogRecordsPending,
+        ],
+    }
+}
+
+/// What is said where items come and no backend carries them.
+fn remedy(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => {
+            "spans are dropped: no backend carries traces; configure one of those that do, such as \
+             `[backends.NAME]` with `type = \"otlp\"`"
+        }
+        Signal::Metrics => {
+            "data points of OTLP are dropped: no backend carries metrics; configure one of those that do, such as \
+             `[backends.NAME]` with `type = \"otlp\"`"
+        }
+        Signal::Logs => {
+            "log records are dropped: no backend carries logs; configure one of those that do, such as \
+             `[backends.NAME]` with `type = \"otlp\"`"
+        }
+    }
+}
+
+impl Way {
+    fn dropped(&self) -> u64 {
+        self.no_backend.load(Ordering::Relaxed)
+    }
+}
+
 impl Queues {
-    fn new(traces: Vec<Queue>, stats: Vec<Queue>) -> Queues {
-        let (no_backend, stats_received, stats_refused, stats_not_carried) = Default::default();
-        Queues { traces, stats, no_backend, stats_received, stats_refused, stats_not_carried }
+    fn way(&self, signal: Signal) -> &Way {
+        &self.otlp[signal as usize]
     }
 
     fn stats_status(&self) -> ClientStatsStatus {
@@ -131,25 +206,27 @@ impl Queues {
 }
 
 impl Outlet for Queues {
-    fn has_room(&self, bytes: usize) -> bool {
-        self.traces.is_empty() || self.traces.iter().any(|queue| queue.has_room(bytes))
+    fn has_room(&self, signal: Signal, bytes: usize, before: usize) -> bool {
+        let queues = &self.way(signal).queues;
+        queues.is_empty() || queues.iter().any(|queue| queue.has_room(bytes, before))
     }
 
-    fn spans(&self, batch: SpanBatch) {
+    fn batch(&self, batch: Batch) {
         allocator::keep_freed_pages();
-        if self.traces.is_empty() {
-            let before = self.no_backend.fetch_add(batch.spans, Ordering::Relaxed);
+        let Way { queues, no_backend } = self.way(batch.signal);
+        if queues.is_empty() {
+            let before = no_backend.fetch_add(batch.items, Ordering::Relaxed);
             if before == 0 {
-                tracing::warn!("{REMEDY}");
+                tracing::warn!("{}", remedy(batch.signal));
             }
         }
-        for queue in &self.traces {
-            queue.offer(Item::Spans(batch.clone()));
+        for queue in queues {
+            queue.offer(Item::Otlp(batch.clone()));
         }
     }
 
     fn client_stats(&self, payload: Bytes) -> Result<(), NoRoom> {
-        if !self.stats.is_empty() && !self.stats.iter().any(|queue| queue.has_room(payload.len())) {
+        if !self.stats.is_empty() && !self.stats.iter().any(|queue| queue.has_room(payload.len(), 0)) {
             self.stats_refused.fetch_add(1, Ordering::Relaxed);
             return Err(NoRoom);
         }

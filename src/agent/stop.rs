@@ -4,8 +4,9 @@ use super::{Agent, End, StartError, windows};
 use crate::clock;
 use crate::deliver::{self, Queue};
 use crate::intake::statsd::Running;
+use crate::otlp::Signal;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal as UnixSignal, SignalKind, signal};
 use tokio::time::Instant;
 
 /// How often a drain looks whether messages still come.
@@ -29,8 +30,8 @@ pub(super) async fn until_signals(agent: Agent) -> Result<End, StartError> {
 }
 
 struct Signals {
-    term: Signal,
-    int: Signal,
+    term: UnixSignal,
+    int: UnixSignal,
 }
 
 impl Signals {
@@ -127,12 +128,14 @@ fn farewell(view: &super::view::View, queues: &[Queue]) {
     let before = view.intake_losses() + view.spans.dropped();
     tracing::info!(
         received = view.messages(),
-        spans = view.spans.received(),
+        spans = view.spans.received(Signal::Traces),
+        points = view.spans.received(Signal::Metrics),
+        log_records = view.spans.received(Signal::Logs),
         delivered,
         lost = lost + before,
         unfetched = view.unfetched(),
-        "ended: messages and spans received, points and spans delivered to backends, lost anywhere, and messages \
-         no scrape has fetched"
+        "ended: messages, spans, data points and log records received, all delivered to backends, lost anywhere, and \
+         messages no scrape has fetched"
     );
 }
 

@@ -6,7 +6,7 @@ use crate::admin::collect::{self, ListenerSource};
 use crate::admin::intakes::IntakeStatus;
 use crate::admin::kernel_drops::SocketFacts;
 use crate::admin::status::{
-    BackendReport, BackendState, ContextStatus, OverflowStatus, ScrapeStatus, SpanStatus, Status,
+    BackendReport, BackendState, ContextStatus, OverflowStatus, RequestStatus, ScrapeStatus, Status,
     StatusSource,
 };
 use crate::admin::{Phase, Readiness, summary};
@@ -213,7 +213,7 @@ impl StatusSource for View {
         }
     }
 
-    fn spans(&self) -> SpanStatus {
+    fn requests(&self) -> RequestStatus {
         self.spans.status()
     }
 }

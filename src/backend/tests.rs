@@ -7,7 +7,7 @@ use crate::config::{
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
-use crate::otlp::SpanBatch;
+use crate::otlp::Batch;
 use crate::otlp::chunk::tests::chunk;
 use crate::otlp::json::read_request;
 use crate::otlp::{Budget, Chunk};
@@ -114,7 +114,7 @@ pub(super) fn spans() -> Vec<Chunk> {
         )
     };
     let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
-    read_request(request.as_bytes(), &Budget::new(1 << 20)).unwrap()
+    read_request(crate::otlp::Signal::Traces, request.as_bytes(), &Budget::new(1 << 20)).unwrap()
 }
 
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
@@ -183,7 +183,7 @@ async fn conforms(descriptor: &Descriptor, backend: config::Backend, delivers: b
     queue.offer(Item::Notes { notes, resource: Arc::clone(&snapshot.resource) });
     // Each counted by its own unit: three spans in two chunks, one payload of statistics.
     let (spans, stats) = (3, 1);
-    queue.offer(Item::Spans(SpanBatch::new(vec![chunk(&[1]), chunk(&[1, 1])])));
+    queue.offer(Item::Otlp(Batch::new(crate::otlp::Signal::Traces, vec![chunk(&[1]), chunk(&[1, 1])])));
     queue.offer(Item::ClientStats(Bytes::from_static(b"\x80")));
 
     let wait = if delivers { 60_000 } else { 50 };

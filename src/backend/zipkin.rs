@@ -5,7 +5,7 @@ use super::http::{self, Client};
 use super::{Descriptor, StartError, compress};
 use crate::config::{Compression, Zipkin as Options};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
-use crate::otlp::Chunk;
+use crate::otlp::{self, Chunk};
 use crate::traces::zipkin::from_otlp;
 use ::http::HeaderValue;
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -42,13 +42,14 @@ impl Zipkin {
 impl Backend for Zipkin {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
         match part {
-            Part::Spans { chunks } => {
+            Part::Otlp { signal: otlp::Signal::Traces, chunks } => {
                 let body = compress::compressed(json(chunks)?, self.compression)?;
                 Ok(Encoded { body: Some(body.into()), unsupported: 0 })
             }
-            Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => {
-                Ok(Encoded::unsupported(part))
-            }
+            Part::Otlp { signal: otlp::Signal::Metrics | otlp::Signal::Logs, .. }
+            | Part::Metrics { .. }
+            | Part::Notes { .. }
+            | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
         }
     }
 

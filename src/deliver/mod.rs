@@ -21,7 +21,7 @@ pub use status::{BackendStatus, LastError};
 
 use crate::config;
 use crate::metrics::series::{Series, Snapshot};
-use crate::otlp::{Chunk, SpanBatch};
+use crate::otlp::{self, Batch, Chunk};
 use crate::statsd::Note;
 use bytes::Bytes;
 use std::future::Future;
@@ -43,7 +43,8 @@ pub enum Item {
         notes: Arc<[Note]>,
         resource: Resource,
     },
-    Spans(SpanBatch),
+    /// Spans, metrics or log records of OTLP, passed on as the bytes they are.
+    Otlp(Batch),
     /// What a Datadog client computed itself: one msgpack `ClientStatsPayload`.
     ClientStats(Bytes),
 }
@@ -56,7 +57,7 @@ pub type Resource = Arc<[(String, String)]>;
 pub enum Part<'a> {
     Metrics { snapshot: &'a Snapshot, series: &'a [Series] },
     Notes { notes: &'a [Note], resource: &'a [(String, String)] },
-    Spans { chunks: &'a [Chunk] },
+    Otlp { signal: otlp::Signal, chunks: &'a [Chunk] },
     ClientStats(&'a Bytes),
 }
 
@@ -173,7 +174,7 @@ impl Item {
         match self {
             Item::Metrics(_) => Signal::Metrics,
             Item::Notes { .. } => Signal::Logs,
-            Item::Spans(_) => Signal::Traces,
+            Item::Otlp(batch) => batch.signal.into(),
             Item::ClientStats(_) => Signal::Stats,
         }
     }
@@ -183,16 +184,16 @@ impl Item {
         match self {
             Item::Metrics(snapshot) => snapshot.series.len(),
             Item::Notes { notes, .. } => notes.len(),
-            Item::Spans(batch) => batch.chunks.len(),
+            Item::Otlp(batch) => batch.chunks.len(),
             Item::ClientStats(_) => 1,
         }
     }
 
-    /// What the books count: series, notes, spans or client payloads.
+    /// What the books count: series, notes, spans, points, records or client payloads.
     pub fn count(&self) -> u64 {
         match self {
             Item::Metrics(_) | Item::Notes { .. } | Item::ClientStats(_) => self.len() as u64,
-            Item::Spans(batch) => batch.spans,
+            Item::Otlp(batch) => batch.items,
         }
     }
 
@@ -205,17 +206,17 @@ impl Item {
         match self {
             Item::Metrics(snapshot) => snapshot.bytes(),
             Item::Notes { notes, .. } => notes.iter().map(note_bytes).sum(),
-            Item::Spans(batch) => batch.bytes,
+            Item::Otlp(batch) => batch.bytes,
             Item::ClientStats(payload) => payload.len(),
         }
     }
 
-    /// Whether a full queue refuses it instead of letting its oldest go. The sender of spans has not been
-    /// answered yet and can wait, or lose them knowingly; the windows of metrics come by the clock.
+    /// Whether a full queue refuses it instead of letting its oldest go. The sender of OTLP has not been
+    /// answered yet and can wait, or lose it knowingly; the windows of StatsD's metrics come by the clock.
     fn can_be_refused(&self) -> bool {
         match self {
             Item::Metrics(_) | Item::Notes { .. } => false,
-            Item::Spans(_) | Item::ClientStats(_) => true,
+            Item::Otlp(_) | Item::ClientStats(_) => true,
         }
     }
 
@@ -223,7 +224,7 @@ impl Item {
         match self {
             Item::Metrics(snapshot) => Part::Metrics { snapshot, series: &snapshot.series[range] },
             Item::Notes { notes, resource } => Part::Notes { notes: &notes[range], resource },
-            Item::Spans(batch) => Part::Spans { chunks: &batch.chunks[range] },
+            Item::Otlp(batch) => Part::Otlp { signal: batch.signal, chunks: &batch.chunks[range] },
             Item::ClientStats(payload) => Part::ClientStats(payload),
         }
     }
@@ -232,7 +233,7 @@ impl Item {
     fn same_window(&self, other: &Item) -> bool {
         match (self, other) {
             (Item::Metrics(a), Item::Metrics(b)) => a.end_ns == b.end_ns,
-            (Item::Metrics(_) | Item::Notes { .. } | Item::Spans(_) | Item::ClientStats(_), _) => false,
+            (Item::Metrics(_) | Item::Notes { .. } | Item::Otlp(_) | Item::ClientStats(_), _) => false,
         }
     }
 }
@@ -243,7 +244,7 @@ impl<'a> Part<'a> {
         match self {
             Part::Metrics { series, .. } => series.len(),
             Part::Notes { notes, .. } => notes.len(),
-            Part::Spans { chunks } => chunks.len(),
+            Part::Otlp { chunks, .. } => chunks.len(),
             Part::ClientStats(_) => 1,
         }
     }
@@ -252,20 +253,30 @@ impl<'a> Part<'a> {
     pub fn count(&self) -> u64 {
         match self {
             Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => self.len() as u64,
-            Part::Spans { chunks } => chunks.iter().map(|chunk| u64::from(chunk.spans)).sum(),
+            Part::Otlp { chunks, .. } => chunks.iter().map(|chunk| u64::from(chunk.items)).sum(),
         }
     }
 
     /// A part that is one chunk: the only piece that can be cut itself.
     fn chunk(&self) -> Option<&'a Chunk> {
         match self {
-            Part::Spans { chunks: [chunk] } => Some(chunk),
-            Part::Spans { .. } | Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => None,
+            Part::Otlp { chunks: [chunk], .. } => Some(chunk),
+            Part::Otlp { .. } | Part::Metrics { .. } | Part::Notes { .. } | Part::ClientStats(_) => None,
         }
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<otlp::Signal> for Signal {
+    fn from(signal: otlp::Signal) -> Signal {
+        match signal {
+            otlp::Signal::Traces => Signal::Traces,
+            otlp::Signal::Metrics => Signal::Metrics,
+            otlp::Signal::Logs => Signal::Logs,
+        }
     }
 }
 

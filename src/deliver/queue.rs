@@ -1,9 +1,9 @@
 //! The queue before one backend: bounded by bytes and never waited for.
 //!
-//! At the limit, metrics and notes push the oldest items out, of whatever kind: they come by the clock,
-//! nobody can be told, and what is newest is worth most. Spans and client statistics are refused instead
+//! At the limit, StatsD's metrics and notes push the oldest items out, of whatever kind: they come by the clock,
+//! nobody can be told, and what is newest is worth most. OTLP and client statistics are refused instead
 //! (`has_room`): their senders are answered only after the offer, and take a refusal as a wish to slow
-//! down. So a dead backend fills its queue with spans, which then stay until newer windows need the room.
+//! down. So a dead backend fills its queue with these, which then stay until newer windows need the room.
 //! An empty queue takes one item of any size, so that a limit below a request's size loses nothing.
 //!
 //! `offer` is called by the flush and must not block, fail or wait; the one reader is the task in
@@ -72,10 +72,10 @@ impl Queue {
         &self.0.target.name
     }
 
-    /// Whether spans of so many bytes would be taken now.
-    pub fn has_room(&self, bytes: usize) -> bool {
+    /// Whether OTLP or client statistics of so many bytes would be taken now, after `before` bytes of others.
+    pub fn has_room(&self, bytes: usize, before: usize) -> bool {
         let state = self.state();
-        !self.is_closed() && self.fits(&state, bytes)
+        !self.is_closed() && (before == 0 && state.waiting.is_empty() || self.holds(&state, bytes + before))
     }
 
     /// Whether a shutdown began, or the task is over.
@@ -85,12 +85,16 @@ impl Queue {
     }
 
     fn fits(&self, state: &State, bytes: usize) -> bool {
-        state.waiting.is_empty() || state.bytes.saturating_add(bytes) <= self.0.limit_bytes
+        state.waiting.is_empty() || self.holds(state, bytes)
+    }
+
+    fn holds(&self, state: &State, bytes: usize) -> bool {
+        state.bytes.saturating_add(bytes) <= self.0.limit_bytes
     }
 
     /// Queues an item. When the bytes that wait would exceed the limit, the oldest items go, counted
     /// `queue_full`; pieces of the newest flush never push each other out, so that the true bound is
-    /// the limit or one flush, whichever is larger. Spans and client statistics push nothing out and are
+    /// the limit or one flush, whichever is larger. OTLP and client statistics push nothing out and are
     /// counted `queue_full` themselves. After a shutdown began, counted `shutdown`.
     pub fn offer(&self, item: Item) {
         if item.is_empty() {

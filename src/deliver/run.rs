@@ -1,8 +1,8 @@
 //! The task of one backend: item → parts → payloads → answers → books.
 //!
 //! One payload is in flight at a time, so that a backend sees windows in order. A part that proves too
-//! large is halved and written again from where it began; the size that worked is remembered. A chunk of
-//! spans that is too large alone is halved by its spans, down to one span that is dropped. Nothing
+//! large is halved and written again from where it began; the size that worked is remembered. A chunk
+//! that is too large alone is halved by its spans, points or records, down to one that is dropped. Nothing
 //! a backend does, a panic included, may end the task before its queue is closed. Next: `crate::backend`.
 
 use super::complaint::Complaint;
@@ -125,7 +125,7 @@ impl<B: Backend> Courier<B> {
         // The last is next. Each chunk on it has at most half the spans of the one below.
         let mut rest = vec![second, first];
         while let Some(chunk) = rest.pop() {
-            let part = Part::Spans { chunks: std::slice::from_ref(&chunk) };
+            let part = Part::Otlp { signal: chunk.signal, chunks: std::slice::from_ref(&chunk) };
             if let Settled::TooLarge(why) = self.settle(signal, part).await {
                 match chunk.halves() {
                     Some([first, second]) => rest.extend([second, first]),

@@ -31,12 +31,12 @@ impl Backend for Scripted {
                 let names: Vec<&str> = series.iter().map(|series| series.key().name()).collect();
                 Ok(Encoded { body: Some(names.join(" ").into()), unsupported: 0 })
             }
-            Part::Spans { chunks } => {
+            Part::Otlp { chunks, .. } => {
                 let spans = part.count() as usize;
                 if spans > self.largest {
                     return Err(TooLarge);
                 }
-                let sizes: Vec<String> = chunks.iter().map(|chunk| chunk.spans.to_string()).collect();
+                let sizes: Vec<String> = chunks.iter().map(|chunk| chunk.items.to_string()).collect();
                 Ok(Encoded { body: Some(sizes.join(" ").into()), unsupported: 0 })
             }
             Part::Notes { .. } | Part::ClientStats(_) => Ok(Encoded::unsupported(part)),
@@ -137,7 +137,7 @@ pub(super) fn notes(n: usize) -> Item {
 
 /// Chunks with these scopes of so many spans.
 fn spans(chunks: &[&[usize]]) -> Item {
-    Item::Spans(SpanBatch::new(chunks.iter().map(|scopes| chunk(scopes)).collect()))
+    Item::Otlp(Batch::new(otlp::Signal::Traces, chunks.iter().map(|scopes| chunk(scopes)).collect()))
 }
 
 fn retry(after: Option<u64>) -> Outcome {
@@ -174,9 +174,9 @@ async fn a_full_queue_loses_its_oldest_window_but_no_piece_of_the_newest() {
 async fn a_full_queue_refuses_spans_and_lets_metrics_push_them_out() {
     let one = spans(&[&[1]]).bytes();
     let fixture = scripted(vec![], 100, 2 * one);
-    assert!(fixture.queue.has_room(1 << 30), "an empty queue takes anything");
+    assert!(fixture.queue.has_room(1 << 30, 0), "an empty queue takes anything");
     fixture.queue.offer(spans(&[&[1]]));
-    assert!(fixture.queue.has_room(one) && !fixture.queue.has_room(one + 1));
+    assert!(fixture.queue.has_room(one, 0) && !fixture.queue.has_room(one + 1, 0));
     fixture.queue.offer(spans(&[&[1, 2], &[3]]));
     assert_eq!(fixture.queue.status().dropped.get("queue_full"), Some(&6), "the new ones went");
     fixture.queue.offer(Item::ClientStats(vec![0; one + 1].into()));
@@ -185,7 +185,7 @@ async fn a_full_queue_refuses_spans_and_lets_metrics_push_them_out() {
     assert_eq!(fixture.queue.status().queue_items, 3, "the spans went for the window");
     assert_eq!(fixture.finish().await, [("queue_full", 8)]);
     assert_eq!(fixture.bodies(), ["a b c"]);
-    assert!(!fixture.queue.has_room(0), "closed");
+    assert!(!fixture.queue.has_room(0, 0), "closed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,10 +203,10 @@ async fn a_chunk_too_large_alone_is_halved_by_its_spans() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_goes_back_when_an_item_is_settled() {
-    let budget = crate::otlp::Budget::new(100);
+    let budget = otlp::Budget::new(100);
     let fixture = scripted(vec![(SECOND, Outcome::Delivered)], 100, 1 << 20);
     let held = || Chunk { hold: budget.take(10), ..chunk(&[1]) };
-    fixture.queue.offer(Item::Spans(SpanBatch::new(vec![held(), held()])));
+    fixture.queue.offer(Item::Otlp(Batch::new(otlp::Signal::Traces, vec![held(), held()])));
     sleep(SECOND / 2).await;
     assert_eq!(budget.held(), 20);
     sleep(SECOND).await;

@@ -1,14 +1,15 @@
-//! OTLP: spans by gRPC (`TraceService/Export`) and by HTTP (`POST /v1/traces`), protobuf or JSON.
+//! OTLP: spans, metrics and log records by gRPC (`TraceService/Export` and its like) and by HTTP (`POST /v1/traces`
+//! and its like), protobuf or JSON.
 //!
 //! Protobuf is walked once and passed on as it is. Every answer has the type of its request, and every error
-//! is a `google.rpc.Status` that says what to do. Both ports answer both. Metrics and logs are refused in
-//! words. Source: the OTLP specification. Next: `crate::otlp::walk`.
+//! is a `google.rpc.Status` that says what to do. Both ports answer both. Profiles are refused in words.
+//! Source: the OTLP specification. Next: `crate::otlp::walk`.
 
 use super::http::grpc::status_message;
 use super::http::{Answer, Grpc, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
 use crate::otlp::protobuf::Writer;
-use crate::otlp::{Batcher, Chunk, Protocol as Source, json, walk};
+use crate::otlp::{Batcher, Chunk, Protocol as Source, Signal, json, walk};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,18 +18,9 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use std::time::Duration;
 
-const HTTP_PATH: &str = "/v1/traces";
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-/// Signals of OTLP that are not taken (yet).
-const OTHER_SIGNALS: [(&str, &str, &str); 3] = [
-    ("metrics", "/v1/metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
-    ("logs", "/v1/logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
-    (
-        "profiles",
-        "/v1development/profiles",
-        "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
-    ),
-];
+/// Profiles, which are not taken (yet).
+const PROFILES_HTTP: &str = "/v1development/profiles";
+const PROFILES_GRPC: &str = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -114,7 +106,7 @@ impl Otlp {
     /// The question of a browser whether a page may send.
     fn preflight(&self, head: &Head) -> Answer {
         if self.allowed(head).is_none() {
-            let why = "pages of this origin may not send spans; `otlp.cors_origins` lists those that may\n";
+            let why = "pages of this origin may not send here; `otlp.cors_origins` lists those that may\n";
             return self.share(head, Answer::new(StatusCode::FORBIDDEN, TEXT, why));
         }
         let mut answer = Answer::new(StatusCode::NO_CONTENT, TEXT, "");
@@ -133,43 +125,50 @@ impl Otlp {
     }
 
     /// Takes what is sound; says what was left out.
-    fn export(&self, request: Request<'_>, format: Format) -> Result<Option<walk::Rejected>, Refused> {
+    fn export(
+        &self,
+        signal: Signal,
+        request: Request<'_>,
+        format: Format,
+    ) -> Result<Option<walk::Rejected>, Refused> {
         if request.body.is_empty() {
             return Ok(None);
         }
         let mut left_out = None;
         let chunks = match format {
             Format::Grpc | Format::Protobuf => {
-                let walk::Taken { resources, rejected } =
-                    walk::request(&request.body).map_err(|why| Refused::malformed(why.to_string()))?;
+                let walk::Taken { resources, rejected } = walk::request(signal, &request.body)
+                    .map_err(|why| Refused::malformed(why.to_string()))?;
                 left_out = rejected;
-                let chunk = |walk::Walked { bytes, spans, identity }| Chunk {
+                let chunk = |walk::Walked { bytes, items, identity }| Chunk {
+                    signal,
                     bytes,
-                    spans,
+                    items,
                     identity,
                     hold: Some(request.hold.clone()),
                 };
                 resources.into_iter().map(chunk).collect()
             }
-            Format::Json => json_chunks(&request)?,
+            Format::Json => json_chunks(signal, &request)?,
         };
         if chunks.is_empty() {
             return Ok(None);
         }
-        self.batcher.offer(Source::Otlp, chunks).map_err(|_| {
-            Refused::no_room("there is no room for the spans: the backends do not keep up".to_owned())
+        self.batcher.offer(Source::Otlp, signal, chunks).map_err(|_| {
+            let what = signal.counted();
+            Refused::no_room(format!("there is no room for the {what}: the backends do not keep up"))
         })?;
         if let Some(rejected) = &left_out {
-            self.batcher.reject(Source::Otlp, rejected.spans);
+            self.batcher.reject(Source::Otlp, signal, rejected.items);
         }
         Ok(left_out)
     }
 }
 
-/// The spans of a request in JSON, as protobuf.
-fn json_chunks(request: &Request<'_>) -> Result<Vec<Chunk>, Refused> {
-    json::read_request(&request.body, request.budget).map_err(|error| match error {
-        json::Error::NoRoom => Refused::no_room(error.to_string()),
+/// A request in JSON as protobuf.
+fn json_chunks(signal: Signal, request: &Request<'_>) -> Result<Vec<Chunk>, Refused> {
+    json::read_request(signal, &request.body, request.budget).map_err(|error| match error {
+        json::Error::NoRoom(_) => Refused::no_room(error.to_string()),
         json::Error::Json { .. } => Refused::malformed(error.to_string()),
     })
 }
@@ -182,25 +181,29 @@ impl Protocol for Otlp {
     fn route(&self, head: &Head) -> Route {
         let path = head.uri.path();
         if head.grpc {
-            if path == GRPC_PATH {
-                return Route::Read(Read { endpoint: 0, limit: self.max_grpc_bytes });
+            if let Some(signal) = Signal::ALL.into_iter().find(|signal| path == signal.grpc_path()) {
+                return Route::Read(Read { endpoint: signal as u16, limit: self.max_grpc_bytes });
             }
             let mut answer = Answer::new(StatusCode::OK, TEXT, "");
             answer.grpc = Some(Grpc { code: UNIMPLEMENTED, message: unknown(path) });
             return Route::Answer(answer);
         }
-        let known = path == HTTP_PATH;
-        let other = OTHER_SIGNALS.iter().any(|(_, http, _)| path == *http);
-        if (known || other) && head.method == Method::OPTIONS && head.headers.contains_key(ORIGIN) {
+        let known = Signal::ALL.into_iter().find(|signal| path == signal.http_path());
+        let profiles = path == PROFILES_HTTP;
+        let page = head.method == Method::OPTIONS && head.headers.contains_key(ORIGIN);
+        if (known.is_some() || profiles) && page {
             return Route::Answer(self.preflight(head));
         }
-        let answer = if !known {
-            match Format::of(&head.headers) {
-                Some(format) if other => Refused::unknown(unknown(path)).worded(format),
+        let Some(signal) = known else {
+            let answer = match Format::of(&head.headers) {
+                Some(format) if profiles => Refused::unknown(unknown(path)).worded(format),
                 _ => Answer::new(StatusCode::NOT_FOUND, TEXT, unknown(path) + "\n"),
-            }
-        } else if head.method != Method::POST {
-            let why = format!("`{}` is not allowed here; spans are sent by POST\n", head.method);
+            };
+            return Route::Answer(self.share(head, answer));
+        };
+        let answer = if head.method != Method::POST {
+            let what = signal.counted();
+            let why = format!("`{}` is not allowed here; {what} are sent by POST\n", head.method);
             let mut answer = Answer::new(StatusCode::METHOD_NOT_ALLOWED, TEXT, why);
             answer.headers.insert(ALLOW, HeaderValue::from_static("POST"));
             answer
@@ -212,7 +215,7 @@ impl Protocol for Otlp {
             );
             Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, TEXT, why)
         } else {
-            return Route::Read(Read { endpoint: 0, limit: self.max_http_bytes });
+            return Route::Read(Read { endpoint: signal as u16, limit: self.max_http_bytes });
         };
         Route::Answer(self.share(head, answer))
     }
@@ -220,7 +223,8 @@ impl Protocol for Otlp {
     fn take(&self, request: Request<'_>) -> Answer {
         let head = request.head;
         let format = Format::of_head(head);
-        let answer = match self.export(request, format) {
+        let signal = signal_of(request.endpoint);
+        let answer = match self.export(signal, request, format) {
             Ok(left_out) => format.success(left_out.as_ref()),
             Err(refused) => refused.worded(format),
         };
@@ -242,14 +246,21 @@ impl Protocol for Otlp {
     }
 }
 
+/// The signal of a request that was routed.
+fn signal_of(endpoint: u16) -> Signal {
+    Signal::ALL.into_iter().find(|signal| *signal as u16 == endpoint).unwrap_or(Signal::Traces)
+}
+
 /// What is told about a path that is not served.
 fn unknown(path: &str) -> String {
-    match OTHER_SIGNALS.iter().find(|(_, http, grpc)| path == *http || path == *grpc) {
-        Some((signal, ..)) => format!("OTLP {signal} are not taken here, only traces"),
-        None => format!(
-            "nothing is served at `{path}`; spans go to `POST {HTTP_PATH}`, or by gRPC to `{GRPC_PATH}`"
-        ),
+    if path == PROFILES_HTTP || path == PROFILES_GRPC {
+        return "OTLP profiles are not taken here, only traces, metrics and logs".to_owned();
     }
+    let by_http = Signal::ALL.map(|signal| format!("`{}`", signal.http_path())).join(", ");
+    let by_grpc = Signal::Traces.grpc_path();
+    format!(
+        "nothing is served at `{path}`; OTLP goes by POST to {by_http}, or by gRPC to `{by_grpc}` and its like"
+    )
 }
 
 impl Format {
@@ -271,7 +282,8 @@ impl Format {
         if head.grpc { Format::Grpc } else { Format::of(&head.headers).unwrap_or(Format::Protobuf) }
     }
 
-    /// An `ExportTraceServiceResponse`: empty when all was taken, else with its `partial_success`.
+    /// An `Export…ServiceResponse`, whose shape is that of all signals: empty when all was taken, else with its
+    /// `partial_success`.
     fn success(self, left_out: Option<&walk::Rejected>) -> Answer {
         let mut answer = match self {
             Format::Grpc | Format::Protobuf => Answer::new(StatusCode::OK, PROTOBUF, ""),
@@ -280,7 +292,7 @@ impl Format {
         if let Some(rejected) = left_out {
             let mut response = Writer::new();
             let partial = response.begin(1, 0);
-            response.varint(1, rejected.spans);
+            response.varint(1, rejected.items);
             response.bytes(2, rejected.first.to_string().as_bytes());
             response.end(partial);
             answer.body = response.into_inner().into();

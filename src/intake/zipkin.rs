@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Head, Protocol, Read, Refusal, Request, Route};
 use crate::config;
-use crate::otlp::{Batcher, Protocol as Source};
+use crate::otlp::{Batcher, Protocol as Source, Signal};
 use crate::traces::zipkin::to_otlp::{Builder, NoBudget};
 use crate::traces::zipkin::{json, protobuf};
 use bytes::Bytes;
@@ -59,7 +59,7 @@ impl Protocol for Zipkin {
             Err(why) => return text(StatusCode::BAD_REQUEST, format!("{why}\n")),
         }
         let chunks = builder.finish();
-        if !chunks.is_empty() && self.batcher.offer(Source::Zipkin, chunks).is_err() {
+        if !chunks.is_empty() && self.batcher.offer(Source::Zipkin, Signal::Traces, chunks).is_err() {
             return no_room();
         }
         text(StatusCode::ACCEPTED, Bytes::new())
@@ -105,7 +105,7 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::otlp::{Budget, NoRoom, Outlet, SpanBatch};
+    use crate::otlp::{Batch, Budget, NoRoom, Outlet};
     use http::HeaderMap;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,12 +116,12 @@ mod tests {
     }
 
     impl Outlet for Taken {
-        fn has_room(&self, _: usize) -> bool {
+        fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
             self.room
         }
 
-        fn spans(&self, batch: SpanBatch) {
-            self.spans.fetch_add(batch.spans, Ordering::Relaxed);
+        fn batch(&self, batch: Batch) {
+            self.spans.fetch_add(batch.items, Ordering::Relaxed);
         }
 
         fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {

@@ -1,37 +1,44 @@
-//! What moves through the agent: encoded spans of one resource, and batches of them.
+//! What moves through the agent: encoded spans, metrics or log records of one resource, and batches of them.
 
 use super::budget::Hold;
-use super::protobuf::{Fields, Value, Writer};
+use super::protobuf::Fields;
+use super::select::select;
+use super::signal::Signal;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// One encoded, checked `ResourceSpans` message, without the key and length that frame it in a request.
+/// One encoded, checked `ResourceSpans`, `ResourceMetrics` or `ResourceLogs` message, without the key and length
+/// that frame it in a request.
 #[derive(Clone, Debug)]
 pub struct Chunk {
+    pub signal: Signal,
     pub bytes: Bytes,
-    /// Spans inside; at least one.
-    pub spans: u32,
+    /// Spans, data points or log records inside; at least one.
+    pub items: u32,
     /// The same for chunks whose resource and schema are the same bytes: a hint, which see [`identity`].
     pub identity: u64,
     /// Keeps the memory under the budget for as long as the bytes live.
     pub hold: Option<Hold>,
 }
 
-/// Spans that are delivered together, shared by all backends.
+/// Chunks of one signal that are delivered together, shared by all backends.
 #[derive(Clone, Debug)]
-pub struct SpanBatch {
+pub struct Batch {
+    pub signal: Signal,
     pub chunks: Arc<[Chunk]>,
-    pub spans: u64,
+    /// Spans, data points or log records inside.
+    pub items: u64,
     pub bytes: usize,
 }
 
-impl SpanBatch {
-    pub fn new(chunks: Vec<Chunk>) -> Self {
-        let spans = chunks.iter().map(|chunk| u64::from(chunk.spans)).sum();
+impl Batch {
+    pub fn new(signal: Signal, chunks: Vec<Chunk>) -> Self {
+        debug_assert!(chunks.iter().all(|chunk| chunk.signal == signal));
+        let items = chunks.iter().map(|chunk| u64::from(chunk.items)).sum();
         let bytes = chunks.iter().map(Chunk::size).sum();
-        SpanBatch { chunks: chunks.into(), spans, bytes }
+        Batch { signal, chunks: chunks.into(), items, bytes }
     }
 }
 
@@ -41,27 +48,28 @@ impl Chunk {
         self.bytes.len() + size_of::<Chunk>()
     }
 
-    /// The same spans as two chunks, in their order; `None` when there is one span only. The halves are
-    /// copies outside the budget: for a backend that cannot take the whole, one at a time.
+    /// The same as two chunks, in their order; `None` when there is one span, point or record only. The halves
+    /// are copies outside the budget: for a backend that cannot take the whole, one at a time.
     pub fn halves(&self) -> Option<[Chunk; 2]> {
-        if self.spans < 2 {
+        if self.items < 2 {
             return None;
         }
-        let middle = self.spans / 2;
+        let middle = self.items / 2;
         let half = |range: Range<u32>| Chunk {
-            spans: range.len() as u32,
-            bytes: select(&self.bytes, &|at| range.contains(&at)).into(),
+            signal: self.signal,
+            items: range.len() as u32,
+            bytes: select(self.signal, &self.bytes, &|at| range.contains(&at)).into(),
             identity: self.identity,
             hold: None,
         };
-        Some([half(0..middle), half(middle..self.spans)])
+        Some([half(0..middle), half(middle..self.items)])
     }
 }
 
-/// What an encoded `ResourceSpans` says beside its spans, as a number: resource, schema and whatever else.
-/// Equal numbers of unequal chunks can be made on purpose; who merges compares the bytes.
-pub fn identity(resource_spans: &[u8]) -> u64 {
-    let mut fields = Fields::new(resource_spans);
+/// What an encoded `ResourceSpans` (or `…Metrics`, `…Logs`) says beside its scopes, as a number: resource,
+/// schema and whatever else. Equal numbers of unequal chunks can be made on purpose; who merges compares the bytes.
+pub fn identity(resource: &[u8]) -> u64 {
+    let mut fields = Fields::new(resource);
     let mut identity = 0;
     while let Some(Ok((number, _, raw))) = fields.next_raw() {
         if number != 2 {
@@ -69,43 +77,6 @@ pub fn identity(resource_spans: &[u8]) -> u64 {
         }
     }
     identity
-}
-
-/// A `ResourceSpans` with those of its spans whose places, counted through all scopes, are `wanted`. Scopes that
-/// are left without spans go, everything else is kept.
-pub(super) fn select(resource_spans: &[u8], wanted: &dyn Fn(u32) -> bool) -> Vec<u8> {
-    let mut out = Writer::onto(Vec::with_capacity(resource_spans.len()));
-    let mut at = 0;
-    let mut fields = Fields::new(resource_spans);
-    while let Some(Ok((number, value, raw))) = fields.next_raw() {
-        match (number, value) {
-            (2, Value::Bytes(scope)) => select_of_scope(&mut out, scope, wanted, &mut at),
-            _ => out.raw(raw),
-        }
-    }
-    out.into_inner()
-}
-
-fn select_of_scope(out: &mut Writer, scope: &[u8], wanted: &dyn Fn(u32) -> bool, at: &mut u32) {
-    let began = out.len();
-    let open = out.begin(2, scope.len());
-    let mut kept = 0;
-    let mut fields = Fields::new(scope);
-    while let Some(Ok((number, _, raw))) = fields.next_raw() {
-        if number != 2 {
-            out.raw(raw);
-            continue;
-        }
-        if wanted(*at) {
-            out.raw(raw);
-            kept += 1;
-        }
-        *at += 1;
-    }
-    out.end(open);
-    if kept == 0 {
-        out.truncate(began);
-    }
 }
 
 #[cfg(test)]

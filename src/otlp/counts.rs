@@ -1,10 +1,10 @@
-//! How many spans came, by protocol, and how many were refused, by protocol and reason.
+//! How many spans, data points or log records came, by protocol, and how many were refused, by protocol and reason.
 //!
 //! Counted where the answer to the client is decided, read by `/status` and by own metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where spans come from, for the counters.
+/// Where they come from, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     Otlp,
@@ -12,21 +12,21 @@ pub enum Protocol {
     Zipkin,
 }
 
-/// Why spans were not taken.
+/// Why some were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusedFor {
     /// No queue has room.
     QueueFull,
     /// The agent ends.
     Shutdown,
-    /// The span is faulty; its neighbours were taken.
+    /// It is faulty; its neighbours were taken.
     Invalid,
 }
 
-/// The counters. A span that was received is sent, dropped by a reason, or waits; one that was refused is
-/// its client's, which was told.
+/// The counters of one signal. What was received is sent, dropped by a reason, or waits; what was refused is its
+/// client's, which was told.
 #[derive(Debug, Default)]
-pub struct SpanCounts {
+pub struct Counts {
     received: [AtomicU64; Protocol::ALL.len()],
     refused: [[AtomicU64; RefusedFor::ALL.len()]; Protocol::ALL.len()],
 }
@@ -57,13 +57,13 @@ impl RefusedFor {
     }
 }
 
-impl SpanCounts {
-    pub(super) fn received(&self, from: Protocol, spans: u64) {
-        self.received[from as usize].fetch_add(spans, Ordering::Relaxed);
+impl Counts {
+    pub(super) fn received(&self, from: Protocol, items: u64) {
+        self.received[from as usize].fetch_add(items, Ordering::Relaxed);
     }
 
-    pub(super) fn refused(&self, from: Protocol, reason: RefusedFor, spans: u64) {
-        self.refused[from as usize][reason as usize].fetch_add(spans, Ordering::Relaxed);
+    pub(super) fn refused(&self, from: Protocol, reason: RefusedFor, items: u64) {
+        self.refused[from as usize][reason as usize].fetch_add(items, Ordering::Relaxed);
     }
 
     pub fn received_of(&self, from: Protocol) -> u64 {

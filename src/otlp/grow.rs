@@ -6,6 +6,7 @@
 use super::budget::{Budget, Hold};
 use super::chunk::{Chunk, identity};
 use super::protobuf::{Open, Writer};
+use super::signal::Signal;
 use super::write;
 
 /// One of this size should be closed, so that its chunk fits into every backend's payload.
@@ -89,6 +90,6 @@ impl Growing {
         let mut bytes = writer.into_inner();
         bytes.shrink_to_fit();
         hold.resize(kept + bytes.len());
-        Chunk { bytes: bytes.into(), spans, identity, hold: Some(hold) }
+        Chunk { signal: Signal::Traces, bytes: bytes.into(), items: spans, identity, hold: Some(hold) }
     }
 }

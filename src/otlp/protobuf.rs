@@ -255,6 +255,11 @@ impl Writer {
         self.varint_raw(u64::from(field) << 3 | u64::from(wire_type));
     }
 
+    /// A number inside a packed list, which has no key.
+    pub fn packed_varint(&mut self, number: u64) {
+        self.varint_raw(number);
+    }
+
     pub fn varint(&mut self, field: u32, number: u64) {
         self.key(field, 0);
         self.varint_raw(number);

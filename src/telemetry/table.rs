@@ -96,7 +96,15 @@ table! {
     SpansRefused Counter "pillion_spans_refused_total" ["protocol", "reason"] "Spans that were not taken and whose client was told so, by reason.";
     SpansDropped Counter "pillion_spans_dropped_total" ["reason"] "Spans taken and dropped before any backend's queue, by reason.";
     SpansPending Gauge "pillion_spans_pending" [] "Spans in the batch that is being gathered.";
-    TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies and spans hold, from reading to delivery.";
+    PointsReceived Counter "pillion_points_received_total" ["protocol"] "Data points of OTLP metrics taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
+    PointsRefused Counter "pillion_points_refused_total" ["protocol", "reason"] "Data points that were not taken and whose client was told so, by reason; a faulty metric without points counts as one.";
+    PointsDropped Counter "pillion_points_dropped_total" ["reason"] "Data points taken and dropped before any backend's queue, by reason.";
+    PointsPending Gauge "pillion_points_pending" [] "Data points in the batch that is being gathered.";
+    LogRecordsReceived Counter "pillion_log_records_received_total" ["protocol"] "Log records of OTLP taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
+    LogRecordsRefused Counter "pillion_log_records_refused_total" ["protocol", "reason"] "Log records that were not taken and whose client was told so, by reason.";
+    LogRecordsDropped Counter "pillion_log_records_dropped_total" ["reason"] "Log records taken and dropped before any backend's queue, by reason.";
+    LogRecordsPending Gauge "pillion_log_records_pending" [] "Log records in the batch that is being gathered.";
+    TracesBudgetHeld Gauge "pillion_traces_budget_held_bytes" [] "Memory that request bodies, spans, metrics and log records hold, from reading to delivery.";
     TracesBudgetLimit Gauge "pillion_traces_budget_limit_bytes" [] "The most that they may hold.";
     ClientStatsReceived Counter "pillion_client_stats_received_total" [] "Payloads of statistics taken from Datadog clients.";
     ClientStatsRefused Counter "pillion_client_stats_refused_total" [] "Payloads of statistics refused because no queue had room.";

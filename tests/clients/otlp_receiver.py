@@ -1,8 +1,8 @@
 """An OTLP receiver that is not ours: gRPC by grpcio, HTTP in protobuf and in JSON by the standard library.
 
-Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request: of
-metrics and logs what the transport has heard so far (sums of counters by name, counts of histograms, log
-bodies), of spans the request itself in the JSON of OTLP.
+Arguments: GRPC_PORT HTTP_PORT. Writes a JSON line when it listens, and another after each request: the
+request itself in the JSON of OTLP, and of metrics and logs also what the transport has heard so far (sums of
+counters by name, counts of histograms, log bodies).
 """
 
 import base64
@@ -63,6 +63,7 @@ class Heard:
 
     def metrics(self, request):
         with self.lock:
+            self.say("metrics", request)
             for resource in request.resource_metrics:
                 for scope in resource.scope_metrics:
                     for metric in scope.metrics:
@@ -87,15 +88,19 @@ class Heard:
 
     def records(self, request):
         with self.lock:
+            self.say("records", request)
             for resource in request.resource_logs:
                 for scope in resource.scope_logs:
                     self.logs += [str(record) for record in scope.log_records]
             self.report()
 
     def spans(self, request):
-        spans = with_ids(MessageToDict(request, use_integers_for_enums=True), hex_of)
         with self.lock:
-            say({"transport": self.transport, "traces": spans})
+            self.say("traces", request)
+
+    def say(self, kind, request):
+        whole = with_ids(MessageToDict(request, use_integers_for_enums=True), hex_of)
+        say({"transport": self.transport, kind: whole})
 
     def report(self):
         counters = self.counters.copy()

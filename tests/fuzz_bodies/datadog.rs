@@ -87,7 +87,7 @@ fn checked(
     let chunks = builder.finish();
     let views = chunks.iter().flat_map(|chunk| ResourceSpans::read(&chunk.bytes).scopes());
     assert_eq!(views.map(|scope| scope.spans().count()).sum::<usize>(), spans);
-    assert_eq!(chunks.iter().map(|chunk| chunk.spans as usize).sum::<usize>(), spans);
+    assert_eq!(chunks.iter().map(|chunk| chunk.items as usize).sum::<usize>(), spans);
     Ok(())
 }
 

@@ -1,17 +1,17 @@
-//! What must hold for any request of spans in OTLP JSON, and for any encoded spans written as such.
+//! What must hold for any request in OTLP JSON, and for anything encoded that is written as such.
 //!
-//! Run by `fuzz/fuzz_targets/otlp_json.rs` and, over the corpus and its mutations, by
-//! `tests/fuzz_corpus.rs`.
+//! Run by `fuzz/fuzz_targets/otlp_json.rs`, `otlp_json_metrics.rs` and `otlp_json_logs.rs` and, over the corpora and
+//! their mutations, by `tests/fuzz_corpus.rs`.
 
-use pillion::otlp::json::{Error, read_request, write_resource_spans};
-use pillion::otlp::{Budget, Chunk};
+use pillion::otlp::json::{Error, read_request, write_resource};
+use pillion::otlp::{Budget, Chunk, Signal};
 
 const LIMIT: usize = 8 << 20;
 
 /// Panics when something does not hold.
-pub(crate) fn run(data: &[u8]) {
+pub(crate) fn run(signal: Signal, data: &[u8]) {
     let budget = Budget::new(LIMIT);
-    match read_request(data, &budget) {
+    match read_request(signal, data, &budget) {
         Ok(chunks) => assert_read(&chunks, &budget),
         Err(error) => {
             assert!(!error.to_string().is_empty());
@@ -20,10 +20,10 @@ pub(crate) fn run(data: &[u8]) {
     }
     assert_eq!(budget.held(), 0);
     // Little room is refused or enough, never a panic.
-    drop(read_request(data, &Budget::new(data.len() / 4)));
+    drop(read_request(signal, data, &Budget::new(data.len() / 4)));
 
     let mut json = Vec::new();
-    write_resource_spans(data, &mut json);
+    write_resource(signal, data, &mut json);
     assert!(std::str::from_utf8(&json).is_ok_and(|json| json.starts_with('{') && json.ends_with('}')));
 }
 
@@ -32,20 +32,25 @@ fn assert_read(chunks: &[Chunk], budget: &Budget) {
     let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
     assert!(budget.held() >= bytes && (budget.held() > 0) != chunks.is_empty());
     for chunk in chunks {
-        assert!(chunk.spans > 0);
+        assert!(chunk.items > 0);
         let once = written(chunk);
-        let again = match read_request(&once, &Budget::new(LIMIT)) {
+        let again = match read_request(chunk.signal, &once, &Budget::new(LIMIT)) {
             Ok(again) => again,
             Err(error) => panic!("what was written is refused: {error}"),
         };
-        assert_eq!(again.iter().map(|chunk| chunk.spans).collect::<Vec<_>>(), [chunk.spans]);
+        assert_eq!(again.iter().map(|chunk| chunk.items).collect::<Vec<_>>(), [chunk.items]);
         assert_eq!(written(&again[0]), once);
     }
 }
 
 fn written(chunk: &Chunk) -> Vec<u8> {
-    let mut json = b"{\"resourceSpans\":[".to_vec();
-    write_resource_spans(&chunk.bytes, &mut json);
+    let name = match chunk.signal {
+        Signal::Traces => "resourceSpans",
+        Signal::Metrics => "resourceMetrics",
+        Signal::Logs => "resourceLogs",
+    };
+    let mut json = format!("{{\"{name}\":[").into_bytes();
+    write_resource(chunk.signal, &chunk.bytes, &mut json);
     json.extend_from_slice(b"]}");
     json
 }

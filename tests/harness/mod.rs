@@ -16,6 +16,7 @@ pub(crate) mod full;
 pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod page;
+pub(crate) mod points;
 pub(crate) mod port;
 pub(crate) mod post;
 pub(crate) mod receiver;

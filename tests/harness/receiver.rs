@@ -21,9 +21,9 @@ impl Receiver {
         Receiver { grpc, http, lines, _process: process }
     }
 
-    /// The newest report of metrics and logs over a transport.
+    /// The newest report of all metrics and logs over a transport.
     pub(crate) fn heard(&self, transport: &str) -> Option<Value> {
-        self.reports(transport).into_iter().rev().find(|report| report.get("traces").is_none())
+        self.reports(transport).into_iter().rev().find(|report| report.get("counters").is_some())
     }
 
     /// The newest such report for which `enough` holds.
@@ -33,9 +33,12 @@ impl Receiver {
 
     /// All spans that came over a transport so far.
     pub(crate) fn spans(&self, transport: &str) -> Vec<Span> {
-        let requests: Vec<Value> =
-            self.reports(transport).iter().filter_map(|report| report.get("traces").cloned()).collect();
-        spans(&requests)
+        spans(&self.requests(transport, "traces"))
+    }
+
+    /// All requests of `traces`, `metrics` or `records` that came over a transport so far, in OTLP's JSON.
+    pub(crate) fn requests(&self, transport: &str, kind: &str) -> Vec<Value> {
+        self.reports(transport).iter().filter_map(|report| report.get(kind).cloned()).collect()
     }
 
     /// Two backends on one receiver, `grpc` and `http`.

@@ -1,5 +1,6 @@
 //! A tracer, the agent, and backends that are not ours: what every test of spans is played in.
 
+use super::points;
 use super::receiver::Receiver;
 use super::spans::{Span, spans};
 use super::tool::run;
@@ -9,6 +10,18 @@ use std::process::Command;
 
 /// The backends of a scene: the receiver over each of its transports, and the file.
 const BACKENDS: [&str; 4] = ["file", "grpc", "http", "json"];
+
+/// What is counted of a signal: its word in `/status` and in own metrics, and the signal's name in the books of
+/// backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) word: &'static str,
+    pub(crate) signal: &'static str,
+}
+
+pub(crate) const SPANS: Counted = Counted { word: "spans", signal: "traces" };
+pub(crate) const POINTS: Counted = Counted { word: "points", signal: "metrics" };
+pub(crate) const RECORDS: Counted = Counted { word: "log_records", signal: "logs" };
 
 pub(crate) struct Scene {
     pub(crate) agent: Agent,
@@ -45,12 +58,42 @@ impl Scene {
         all.unwrap()
     }
 
+    /// The same of data points.
+    pub(crate) fn points(&self, count: usize) -> Vec<Value> {
+        self.everywhere(count, "metrics", points::points)
+    }
+
+    /// The same of log records.
+    pub(crate) fn log_records(&self, count: usize) -> Vec<Value> {
+        self.everywhere(count, "records", points::records)
+    }
+
+    fn everywhere(&self, count: usize, kind: &str, flat: fn(&[Value]) -> Vec<Value>) -> Vec<Value> {
+        let mut all: Option<Vec<Value>> = None;
+        for place in BACKENDS {
+            let look = || match place {
+                "file" => flat(&self.agent.records()),
+                transport => flat(&self.receiver.requests(transport, kind)),
+            };
+            let enough = || Some(look()).filter(|found| found.len() >= count);
+            let here = wait_for_or_tell(&format!("{count} {kind} at {place}"), enough, || self.state());
+            assert_eq!(here.len(), count, "{place}");
+            if let Some(before) = &all {
+                assert_eq!(before, &here, "{place} has something else than the others");
+            }
+            all = Some(here);
+        }
+        all.unwrap()
+    }
+
     /// How things stand, for a test that fails.
     fn state(&self) -> String {
         let status = self.agent.status();
         format!(
-            "spans: {}\nintakes: {}\nbackends: {}\nthe agent said:\n{}\nthe receiver said:\n{}",
+            "spans: {}\npoints: {}\nlog records: {}\nintakes: {}\nbackends: {}\nthe agent said:\n{}\nthe receiver said:\n{}",
             status["spans"],
+            status["points"],
+            status["log_records"],
             status["intakes"],
             status["backends"],
             self.agent.log(),
@@ -60,26 +103,32 @@ impl Scene {
 
     /// The books of spans: all that `protocol` brought was sent by each backend, or stands where it was lost.
     pub(crate) fn expect_ledger(&self, protocol: &str, count: usize) {
+        self.expect_ledger_of(SPANS, protocol, count);
+    }
+
+    /// The same of any signal.
+    pub(crate) fn expect_ledger_of(&self, counted: Counted, protocol: &str, count: usize) {
+        let Counted { word, signal } = counted;
         let want = count as f64;
-        self.agent.expect("pillion_spans_received_total", &[("protocol", protocol)], want);
+        self.agent.expect(&format!("pillion_{word}_received_total"), &[("protocol", protocol)], want);
         for backend in BACKENDS {
             self.agent.expect(
                 "pillion_backend_sent_total",
-                &[("backend", backend), ("signal", "traces")],
+                &[("backend", backend), ("signal", signal)],
                 want,
             );
         }
         let page = self.agent.page();
-        assert_eq!(page.sum("pillion_spans_received_total", &[]), want, "{}", page.text);
-        let lost = page.sum("pillion_spans_dropped_total", &[])
-            + page.sum("pillion_backend_dropped_total", &[("signal", "traces")]);
+        assert_eq!(page.sum(&format!("pillion_{word}_received_total"), &[]), want, "{}", page.text);
+        let lost = page.sum(&format!("pillion_{word}_dropped_total"), &[])
+            + page.sum("pillion_backend_dropped_total", &[("signal", signal)]);
         assert_eq!(lost, 0.0, "{}", page.text);
-        assert_eq!(page.sum("pillion_spans_refused_total", &[]), 0.0, "{}", page.text);
+        assert_eq!(page.sum(&format!("pillion_{word}_refused_total"), &[]), 0.0, "{}", page.text);
         let status = self.agent.status();
         let refused = page.sum("pillion_intake_refused_total", &[]);
         assert_eq!(refused, self.refused_requests, "requests were refused: {}", status["intakes"]);
-        assert_eq!(status["spans"]["received"][protocol], count, "{}", status["spans"]);
-        assert_eq!(status["spans"]["pending"], 0, "{}", status["spans"]);
+        assert_eq!(status[word]["received"][protocol], count, "{}", status[word]);
+        assert_eq!(status[word]["pending"], 0, "{}", status[word]);
         expect_balance(&status);
     }
 

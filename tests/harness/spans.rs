@@ -97,15 +97,15 @@ fn link(link: &Value) -> Link {
     }
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().into_iter().flatten()
 }
 
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-fn integer(value: &Value) -> i64 {
+pub(super) fn integer(value: &Value) -> i64 {
     match value {
         Value::Null => 0,
         Value::String(text) => text.parse().unwrap_or_else(|e| panic!("{e}: {text}")),
@@ -114,7 +114,7 @@ fn integer(value: &Value) -> i64 {
 }
 
 /// The attributes of a span, event, link, scope or resource; a key that occurs twice is a fault.
-fn attributes(of: &Value) -> Attributes {
+pub(super) fn attributes(of: &Value) -> Attributes {
     let mut all = Attributes::new();
     for attribute in items(of, "attributes") {
         let (key, value) = (text(attribute, "key"), plain(&attribute["value"]));
@@ -124,7 +124,7 @@ fn attributes(of: &Value) -> Attributes {
 }
 
 /// An `AnyValue` as plain JSON; integers and doubles stay apart.
-fn plain(value: &Value) -> Value {
+pub(super) fn plain(value: &Value) -> Value {
     let Some((kind, inner)) = value.as_object().and_then(|object| object.iter().next()) else {
         return Value::Null;
     };

@@ -3,11 +3,12 @@
 use super::*;
 use crate::backend as backends;
 use crate::otlp::Chunk;
+use crate::otlp::Signal::Traces;
 use std::time::Duration;
 use tokio::time::Instant;
 
 fn chunk(spans: u32) -> Chunk {
-    Chunk { bytes: Bytes::from_static(b"spans"), spans, identity: 0, hold: None }
+    Chunk { signal: Traces, bytes: Bytes::from_static(b"spans"), items: spans, identity: 0, hold: None }
 }
 
 /// A configuration with these backends, and their queues.
@@ -23,13 +24,14 @@ fn agent(backends: &str) -> (Config, Vec<Queue>) {
 async fn without_a_backend_spans_are_taken_counted_and_the_remedy_is_told() {
     let (config, queues) = agent("");
     let spans = Spans::new(&config, &queues);
-    assert_eq!(spans.status().remedy, None);
-    spans.batcher.offer(Protocol::Datadog, vec![chunk(5)]).unwrap();
-    assert_eq!((spans.status().pending, spans.dropped()), (5, 0));
+    let status = || spans.status().spans;
+    assert_eq!(status().signal.remedy, None);
+    spans.batcher.offer(Protocol::Datadog, Traces, vec![chunk(5)]).unwrap();
+    assert_eq!((status().signal.pending, spans.dropped()), (5, 0));
     spans.batcher.client_stats(Bytes::from_static(b"stats")).unwrap();
     spans.batcher.close();
-    let _ = spans.batcher.offer(Protocol::Zipkin, vec![chunk(2)]);
-    insta::assert_snapshot!(serde_json::to_string(&spans.status()).unwrap(), @r#"{"received":{"datadog":5,"otlp":0,"zipkin":0},"refused":[{"protocol":"zipkin","reason":"shutdown","count":2}],"pending":0,"pending_bytes":0,"budget_held_bytes":0,"budget_limit_bytes":67108864,"dropped_no_backend":5,"remedy":"spans are dropped: no backend carries traces; configure one of those that do, such as `[backends.NAME]` with `type = \"otlp\"`","client_stats":{"received":1,"refused":0,"not_carried":1}}"#);
+    let _ = spans.batcher.offer(Protocol::Zipkin, Traces, vec![chunk(2)]);
+    insta::assert_snapshot!(serde_json::to_string(&status()).unwrap(), @r#"{"received":{"datadog":5,"otlp":0,"zipkin":0},"refused":[{"protocol":"zipkin","reason":"shutdown","count":2}],"pending":0,"pending_bytes":0,"dropped_no_backend":5,"remedy":"spans are dropped: no backend carries traces; configure one of those that do, such as `[backends.NAME]` with `type = \"otlp\"`","budget_held_bytes":0,"budget_limit_bytes":67108864,"client_stats":{"received":1,"refused":0,"not_carried":1}}"#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,18 +43,51 @@ async fn every_backend_that_carries_spans_gets_them_and_gives_the_memory_back() 
     );
     let spans = Spans::new(&config, &queues);
     let held = || Chunk { hold: spans.budget.take(1_000), ..chunk(3) };
-    spans.batcher.offer(Protocol::Otlp, vec![held()]).unwrap();
+    spans.batcher.offer(Protocol::Otlp, Traces, vec![held()]).unwrap();
     spans.batcher.client_stats(Bytes::from_static(b"stats")).unwrap();
-    spans.batcher.offer(Protocol::Otlp, (0..4).map(|_| held()).collect()).unwrap();
+    spans.batcher.offer(Protocol::Otlp, Traces, (0..4).map(|_| held()).collect()).unwrap();
     assert_eq!(spans.budget.held(), 5_000);
     spans.batcher.close();
     assert_eq!(queues.iter().map(|queue| queue.ledger().offered).collect::<Vec<_>>(), [15, 15]);
-    crate::deliver::close_all(&queues, Instant::now() + Duration::from_secs(1)).await;
+    deliver::close_all(&queues, Instant::now() + Duration::from_secs(1)).await;
     assert_eq!(queues.iter().map(|queue| queue.ledger().dropped_total()).collect::<Vec<_>>(), [15, 15]);
     // The tasks' last items go with the tasks.
     tokio::task::yield_now().await;
     assert_eq!(spans.budget.held(), 0);
-    let status = spans.status();
+    let status = spans.status().spans;
     assert_eq!((status.client_stats.received, status.client_stats.not_carried), (1, 1));
-    assert_eq!((status.dropped_no_backend, spans.received()), (0, 15));
+    assert_eq!((status.signal.dropped_no_backend, spans.received(Traces)), (0, 15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_signal_has_its_own_way_and_its_own_books() {
+    // Zipkin carries spans alone.
+    let (config, queues) = agent(
+        "[backends.a]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\n\
+         [backends.z]\ntype = \"zipkin\"\nendpoint = \"http://127.0.0.1:1\"\n",
+    );
+    let spans = Spans::new(&config, &queues);
+    for (signal, items) in [(Traces, 1), (Signal::Metrics, 2), (Signal::Logs, 4)] {
+        spans.batcher.offer(Protocol::Otlp, signal, vec![Chunk { signal, ..chunk(items) }]).unwrap();
+    }
+    let RequestStatus { spans: traces, points, log_records } = spans.status();
+    assert_eq!([traces.signal.pending, points.pending, log_records.pending], [1, 2, 4]);
+    spans.batcher.close();
+    assert_eq!(queues.iter().map(|queue| queue.ledger().offered).collect::<Vec<_>>(), [7, 1]);
+    let status = spans.status();
+    assert_eq!(status.points.received, [("otlp", 2)].into());
+    assert_eq!(status.log_records.received, [("otlp", 4)].into());
+    assert_eq!(spans.dropped(), 0);
+
+    let (config, queues) = agent("[backends.z]\ntype = \"zipkin\"\nendpoint = \"http://127.0.0.1:1\"\n");
+    let spans = Spans::new(&config, &queues);
+    for signal in [Signal::Metrics, Signal::Logs] {
+        spans.batcher.offer(Protocol::Otlp, signal, vec![Chunk { signal, ..chunk(3) }]).unwrap();
+    }
+    spans.batcher.close();
+    let status = spans.status();
+    assert_eq!((status.points.dropped_no_backend, status.log_records.dropped_no_backend), (3, 3));
+    assert!(status.points.remedy.unwrap().contains("no backend carries metrics"));
+    assert!(status.log_records.remedy.unwrap().contains("no backend carries logs"));
+    assert_eq!(queues[0].ledger().offered, 0);
 }

@@ -13,7 +13,7 @@ use super::{Descriptor, StartError, compress};
 use crate::clock;
 use crate::config::{Compression, Datadog as Options, Secret};
 use crate::deliver::{Backend, Encoded, Outcome, Part, Payload, Signal, TooLarge};
-use crate::otlp::Chunk;
+use crate::otlp::{self, Chunk};
 use crate::telemetry::{self, table::Metric};
 use crate::traces::datadog::from_otlp;
 use crate::traces::datadog::normalize;
@@ -107,7 +107,7 @@ impl Datadog {
 impl Backend for Datadog {
     fn encode(&mut self, part: Part<'_>) -> Result<Encoded, TooLarge> {
         match part {
-            Part::Spans { chunks } => self.traces(chunks),
+            Part::Otlp { signal: otlp::Signal::Traces, chunks } => self.traces(chunks),
             Part::ClientStats(payload) => {
                 let body = stats::body(&self.agent, payload);
                 if body.len() > PAYLOAD_BYTES {
@@ -116,7 +116,9 @@ impl Backend for Datadog {
                 let body = compress::compressed(body, Compression::Gzip)?;
                 Ok(Encoded { body: Some(body.into()), unsupported: 0 })
             }
-            Part::Metrics { .. } | Part::Notes { .. } => Ok(Encoded::unsupported(part)),
+            Part::Otlp { signal: otlp::Signal::Metrics | otlp::Signal::Logs, .. }
+            | Part::Metrics { .. }
+            | Part::Notes { .. } => Ok(Encoded::unsupported(part)),
         }
     }
 

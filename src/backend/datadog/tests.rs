@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backend::tests::datadog as options;
+use crate::otlp::Signal::Traces;
 use crate::otlp::budget::Budget;
 use crate::traces::datadog::to_otlp::Builder;
 use crate::traces::datadog::{Event, Link, Sender, Span, Trace, Value};
@@ -41,7 +42,7 @@ fn of(spans: Vec<Span<'static>>) -> Trace<'static> {
 
 fn sent(sender: &Sender<'_>, traces: &[Trace<'_>]) -> pb::AgentPayload {
     let chunks = chunks(sender, traces);
-    let encoded = backend(Compression::None).encode(Part::Spans { chunks: &chunks }).unwrap();
+    let encoded = backend(Compression::None).encode(Part::Otlp { signal: Traces, chunks: &chunks }).unwrap();
     assert_eq!(encoded.unsupported, 0);
     pb::AgentPayload::decode(encoded.body.unwrap()).unwrap()
 }
@@ -160,22 +161,23 @@ fn spans_are_repaired_and_hopeless_traces_counted() {
     let chunks =
         chunks(&Sender { language: "go".into(), ..Sender::default() }, &[of(vec![odd]), lost.clone()]);
     let mut backend = backend(Compression::None);
-    let encoded = backend.encode(Part::Spans { chunks: &chunks }).unwrap();
+    let encoded = backend.encode(Part::Otlp { signal: Traces, chunks: &chunks }).unwrap();
     assert_eq!(encoded.unsupported, 3, "one trace: the ids are the same");
     let chunks = self::chunks(&Sender::default(), &[Trace { origin: "x".into(), ..lost }]);
-    let encoded = backend.encode(Part::Spans { chunks: &chunks }).unwrap();
+    let encoded = backend.encode(Part::Otlp { signal: Traces, chunks: &chunks }).unwrap();
     assert_eq!(encoded, Encoded { body: None, unsupported: 2 });
     let half = of(vec![Span { trace_id: 0, trace_id_high: 5, ..span(2) }]);
     let chunks = self::chunks(&Sender::default(), &[half]);
-    let encoded = backend.encode(Part::Spans { chunks: &chunks }).unwrap();
+    let encoded = backend.encode(Part::Otlp { signal: Traces, chunks: &chunks }).unwrap();
     assert_eq!(encoded, Encoded { body: None, unsupported: 1 }, "its payload has the lower half alone");
 }
 
 #[test]
 fn compression_is_undone_to_the_same() {
     let chunks = chunks(&Sender::default(), &[of(vec![span(1)])]);
-    let encode =
-        |compression| backend(compression).encode(Part::Spans { chunks: &chunks }).unwrap().body.unwrap();
+    let encode = |compression| {
+        backend(compression).encode(Part::Otlp { signal: Traces, chunks: &chunks }).unwrap().body.unwrap()
+    };
     let plain = encode(Compression::None);
     assert_eq!(zstd::bulk::decompress(&encode(Compression::Zstd), 1 << 20).unwrap(), plain);
     assert_eq!(encode(Compression::Gzip)[..2], [0x1f, 0x8b]);
@@ -189,8 +191,8 @@ fn beyond_the_limit_a_smaller_part_is_asked_for() {
     };
     let chunks = chunks(&Sender::default(), &[of(vec![large(1)]), of(vec![large(2)])]);
     let mut backend = backend(Compression::None);
-    assert_eq!(backend.encode(Part::Spans { chunks: &chunks }), Err(TooLarge));
-    assert!(backend.encode(Part::Spans { chunks: &chunks[..1] }).is_ok());
+    assert_eq!(backend.encode(Part::Otlp { signal: Traces, chunks: &chunks }), Err(TooLarge));
+    assert!(backend.encode(Part::Otlp { signal: Traces, chunks: &chunks[..1] }).is_ok());
 }
 
 #[test]

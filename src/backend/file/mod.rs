@@ -12,7 +12,7 @@
 mod stamp;
 mod writer;
 
-use super::otlp::{json, logs, metrics, traces};
+use super::otlp::{chunks, json, logs, metrics};
 use super::{Descriptor, StartError};
 use crate::clock;
 use crate::config::{File, Temporality};
@@ -24,7 +24,7 @@ use writer::{WriteError, Writer};
 pub(super) static DESCRIPTOR: Descriptor =
     Descriptor { name: "file", signals: &[Signal::Metrics, Signal::Logs, Signal::Traces] };
 
-/// Longest line of spans: readers hold a whole line.
+/// Longest line of what came as OTLP: readers hold a whole line.
 const LINE_BYTES: usize = 16 << 20;
 
 /// The file backend.
@@ -60,7 +60,7 @@ impl Backend for Lines {
                 json::written(&metrics::request(snapshot, series, Temporality::Delta, self.version))
             }
             Part::Notes { notes, resource } => json::written(&logs::request(notes, resource, self.version)),
-            Part::Spans { chunks } => traces::json(chunks, LINE_BYTES)?,
+            Part::Otlp { signal, chunks } => chunks::json(signal, chunks, LINE_BYTES)?,
             Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };
         line.push(b'\n');

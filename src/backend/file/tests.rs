@@ -3,6 +3,7 @@
 use super::*;
 use crate::backend::tests::{checkout, samples, spans};
 use crate::deliver::Part;
+use crate::otlp::Signal::Traces;
 use std::path::Path;
 use std::task::Poll;
 
@@ -25,7 +26,7 @@ async fn every_part_is_one_line_of_otlp_json() {
     let resource = &snapshot.resource;
     let metrics = payload(&mut lines, Part::Metrics { snapshot: &snapshot, series: &snapshot.series[..1] });
     let logs = payload(&mut lines, Part::Notes { notes: &notes, resource });
-    let spans = payload(&mut lines, Part::Spans { chunks: &spans() });
+    let spans = payload(&mut lines, Part::Otlp { signal: Traces, chunks: &spans() });
     for payload in [&metrics, &logs, &spans] {
         assert_eq!(lines.send(payload).await, Outcome::Delivered);
     }

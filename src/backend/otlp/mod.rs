@@ -1,18 +1,19 @@
 //! OTLP push: metrics, logs and spans to a collector or any backend that speaks OTLP, over gRPC or HTTP.
 //!
-//! Counters as sums, gauges and set sizes as gauges, timers, histograms and distributions as
-//! exponential histograms (explicit ones where a rule set buckets), events and service checks as log
-//! records. A repeat after a lost answer may arrive twice, and deltas then count twice; the protocol has
-//! no cure. Types generated from protobuf never leave this folder. Read on in `metrics`, then `answer`.
+//! What came as OTLP goes as it came. Of StatsD, counters go as sums, gauges and set sizes as gauges, timers,
+//! histograms and distributions as exponential histograms (explicit ones where a rule set buckets), events and
+//! service checks as log records. A repeat after a lost answer may arrive twice, and deltas then count twice; the protocol has
+//! no cure. Types generated from protobuf never leave this folder. Read on in `chunks` and `metrics`,
+//! then `answer`.
 
 mod answer;
 mod attributes;
+pub(super) mod chunks;
 mod grpc;
 mod http;
 pub(super) mod json;
 pub(super) mod logs;
 pub(super) mod metrics;
-pub(super) mod traces;
 
 use super::compress::compressed;
 use super::http::{check, headers};
@@ -86,9 +87,9 @@ impl Backend for Exporter {
             Part::Notes { notes, resource } => {
                 self.form.write(&logs::request(notes, resource, self.version))?
             }
-            Part::Spans { chunks } => match self.form {
-                Form::Protobuf => traces::request(chunks, MESSAGE_BYTES)?,
-                Form::Json => traces::json(chunks, MESSAGE_BYTES)?,
+            Part::Otlp { signal, chunks } => match self.form {
+                Form::Protobuf => chunks::request(chunks, MESSAGE_BYTES)?,
+                Form::Json => chunks::json(signal, chunks, MESSAGE_BYTES)?,
             },
             Part::ClientStats(_) => return Ok(Encoded::unsupported(part)),
         };

@@ -77,7 +77,7 @@ fn spans(random: &mut Rng) -> Item {
         let scopes: Vec<usize> = (0..random.usize(1..4)).map(|_| random.usize(1..10)).collect();
         chunks.push(chunk(&scopes));
     }
-    Item::Spans(SpanBatch::new(chunks))
+    Item::Otlp(Batch::new(otlp::Signal::Traces, chunks))
 }
 
 fn check(queue: &Queue, truth: &Mutex<Truth>, offered: u64, seed: u64) {

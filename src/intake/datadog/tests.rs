@@ -1,7 +1,7 @@
 use super::*;
 use crate::intake::http::Request;
 use crate::otlp::view::ResourceSpans;
-use crate::otlp::{Budget, Outlet, SpanBatch};
+use crate::otlp::{Batch, Budget, Outlet};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use rmp::encode as mp;
@@ -12,16 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Default)]
 struct Queue {
     full: AtomicBool,
-    spans: Mutex<Vec<SpanBatch>>,
+    spans: Mutex<Vec<Batch>>,
     stats: Mutex<Vec<Bytes>>,
 }
 
 impl Outlet for Queue {
-    fn has_room(&self, _: usize) -> bool {
+    fn has_room(&self, _: crate::otlp::Signal, _: usize, _: usize) -> bool {
         !self.full.load(Ordering::Relaxed)
     }
 
-    fn spans(&self, batch: SpanBatch) {
+    fn batch(&self, batch: Batch) {
         self.spans.lock().push(batch);
     }
 
@@ -81,7 +81,7 @@ impl Fixture {
         let batches = std::mem::take(&mut *self.queue.spans.lock());
         let service = |chunk: &crate::otlp::Chunk| {
             let view = ResourceSpans::read(&chunk.bytes);
-            (view.resource.attributes.text("service.name").unwrap_or_default().to_owned(), chunk.spans)
+            (view.resource.attributes.text("service.name").unwrap_or_default().to_owned(), chunk.items)
         };
         batches.iter().flat_map(|batch| batch.chunks.iter().map(service).collect::<Vec<_>>()).collect()
     }

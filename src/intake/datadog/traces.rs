@@ -4,7 +4,7 @@ use super::headers::{self, Said};
 use super::path::Version;
 use super::{accepted, busy, text};
 use crate::intake::http::{Answer, Request};
-use crate::otlp::{Batcher, Budget, Chunk, NoRoom, Protocol};
+use crate::otlp::{Batcher, Budget, Chunk, NoRoom, Protocol, Signal};
 use crate::telemetry::{self, Metric};
 use crate::traces::datadog::decode::{OutOfRoom, Refused, Room, json, v1, v04, v05, v07};
 use crate::traces::datadog::normalize::{self, Counts, Dropped};
@@ -53,7 +53,7 @@ pub(super) fn take(batcher: &Batcher, version: Version, request: &Request<'_>, n
         }
     }
     if !taken.chunks.is_empty()
-        && let Err(NoRoom) = batcher.offer(Protocol::Datadog, taken.chunks)
+        && let Err(NoRoom) = batcher.offer(Protocol::Datadog, Signal::Traces, taken.chunks)
     {
         return busy(&said, Some(version));
     }

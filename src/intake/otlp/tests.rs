@@ -2,20 +2,23 @@
 
 use super::*;
 use crate::otlp::batch::RefusedFor;
-use crate::otlp::{Budget, NoRoom, Outlet, SpanBatch};
+use crate::otlp::{Batch, Budget, NoRoom, Outlet};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use parking_lot::Mutex;
 use prost::Message as _;
 use std::sync::Arc;
 
+/// Where spans go by gRPC.
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
 struct Room(bool);
 
 impl Outlet for Room {
-    fn has_room(&self, _: usize) -> bool {
+    fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
         self.0
     }
 
-    fn spans(&self, _: SpanBatch) {}
+    fn batch(&self, _: Batch) {}
 
     fn client_stats(&self, _: Bytes) -> Result<(), NoRoom> {
         Ok(())
@@ -24,14 +27,14 @@ impl Outlet for Room {
 
 /// Room for all, which is kept.
 #[derive(Default)]
-struct Keeps(Mutex<Vec<SpanBatch>>);
+struct Keeps(Mutex<Vec<Batch>>);
 
 impl Outlet for Keeps {
-    fn has_room(&self, _: usize) -> bool {
+    fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
         true
     }
 
-    fn spans(&self, batch: SpanBatch) {
+    fn batch(&self, batch: Batch) {
         self.0.lock().push(batch);
     }
 
@@ -93,7 +96,7 @@ fn take(otlp: &Otlp, head: &Head, body: &'static [u8]) -> Answer {
 #[test]
 fn requests_find_their_way_by_path_method_and_type() {
     let otlp = otlp(&[]);
-    let post = |path, kind| routed(&otlp, &head(Method::POST, path, &[("content-type", kind)]));
+    let post = |path: &str, kind: &str| routed(&otlp, &head(Method::POST, path, &[("content-type", kind)]));
     assert_eq!(post("/v1/traces", "application/x-protobuf"), "read 0 up to 20971520");
     assert_eq!(post("/v1/traces", "Application/JSON; charset=utf-8"), "read 0 up to 20971520");
     assert_eq!(post(GRPC_PATH, "application/grpc"), "read 0 up to 16777216");
@@ -102,22 +105,35 @@ fn requests_find_their_way_by_path_method_and_type() {
     content-type: text/plain; charset=utf-8
     "the content type must be `application/x-protobuf` or `application/json`, and is `text/plain`\n"
     "#);
-    insta::assert_snapshot!(post("/v1/metrics", "application/json"), @r#"
+    for (endpoint, signal) in ["trace", "metrics", "logs"].into_iter().enumerate() {
+        let service = signal[..1].to_uppercase() + &signal[1..] + "Service";
+        let grpc = format!("/opentelemetry.proto.collector.{signal}.v1.{service}/Export");
+        assert_eq!(post(&grpc, "application/grpc"), format!("read {endpoint} up to 16777216"));
+        let http = format!("/v1/{}", if signal == "trace" { "traces" } else { signal });
+        assert_eq!(post(&http, "application/json"), format!("read {endpoint} up to 20971520"));
+    }
+    insta::assert_snapshot!(post("/v1development/profiles", "application/json"), @r#"
     404
     content-type: application/json
-    "{\"code\":12,\"message\":\"OTLP metrics are not taken here, only traces\"}"
-    gRPC 12: OTLP metrics are not taken here, only traces
+    "{\"code\":12,\"message\":\"OTLP profiles are not taken here, only traces, metrics and logs\"}"
+    gRPC 12: OTLP profiles are not taken here, only traces, metrics and logs
     "#);
-    insta::assert_snapshot!(post("/opentelemetry.proto.collector.logs.v1.LogsService/Export", "application/grpc"), @r#"
+    insta::assert_snapshot!(post("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", "application/grpc"), @r#"
     200
     content-type: text/plain; charset=utf-8
     ""
-    gRPC 12: OTLP logs are not taken here, only traces
+    gRPC 12: OTLP profiles are not taken here, only traces, metrics and logs
     "#);
     insta::assert_snapshot!(post("/", "application/json"), @r#"
     404
     content-type: text/plain; charset=utf-8
-    "nothing is served at `/`; spans go to `POST /v1/traces`, or by gRPC to `/opentelemetry.proto.collector.trace.v1.TraceService/Export`\n"
+    "nothing is served at `/`; OTLP goes by POST to `/v1/traces`, `/v1/metrics`, `/v1/logs`, or by gRPC to `/opentelemetry.proto.collector.trace.v1.TraceService/Export` and its like\n"
+    "#);
+    insta::assert_snapshot!(routed(&otlp, &head(Method::GET, "/v1/logs", &[])), @r#"
+    405
+    content-type: text/plain; charset=utf-8
+    allow: POST
+    "`GET` is not allowed here; log records are sent by POST\n"
     "#);
     insta::assert_snapshot!(routed(&otlp, &head(Method::GET, "/v1/traces", &[])), @r#"
     405
@@ -156,7 +172,7 @@ fn spans_are_passed_on_as_slices_that_hold_their_body() {
     ""
     "#);
     let batch = kept.0.lock().pop().unwrap();
-    assert_eq!((batch.spans, batch.chunks.len()), (1, 1));
+    assert_eq!((batch.items, batch.chunks.len()), (1, 1));
     assert_eq!(batch.chunks[0].bytes, body.slice(2..));
     assert_eq!(batch.chunks[0].bytes.as_ptr(), body[2..].as_ptr());
     assert_eq!(budget.held(), body.len());
@@ -190,7 +206,7 @@ fn a_faulty_span_is_left_out_and_named() {
     let outlet = Arc::new(Keeps::default());
     let batcher = Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config::Traces::default());
     let otlp = Otlp::new(batcher.clone(), &config::OtlpIntake::default());
-    let post = head(Method::POST, HTTP_PATH, &[("content-type", PROTOBUF)]);
+    let post = head(Method::POST, "/v1/traces", &[("content-type", PROTOBUF)]);
     let grpc = head(Method::POST, GRPC_PATH, &[("content-type", "application/grpc")]);
     for (head, code) in [(&post, None), (&grpc, Some(0))] {
         let answer = take(&otlp, head, BODY);
@@ -204,11 +220,43 @@ fn a_faulty_span_is_left_out_and_named() {
     batcher.close();
     let kept: Vec<Bytes> = outlet.0.lock()[0].chunks.iter().map(|chunk| chunk.bytes.clone()).collect();
     assert_eq!(kept, [&[18, 2, 18, 0][..]; 2]);
-    let counts = batcher.counts();
+    let counts = batcher.counts(Signal::Traces);
     assert_eq!(
         (counts.received_of(Source::Otlp), counts.refused_of(Source::Otlp, RefusedFor::Invalid)),
         (2, 2)
     );
+}
+
+#[test]
+fn faulty_points_and_records_are_left_out_and_named() {
+    // Of one metric two points, the second with a wrong attribute; of two records, the second with a short id.
+    const METRICS: &[u8] = &[10, 15, 18, 13, 18, 11, 42, 9, 10, 2, 64, 1, 10, 3, 58, 1, 8];
+    const LOGS: &[u8] = &[10, 9, 18, 7, 18, 0, 18, 3, 74, 1, 9];
+    let cases = [
+        (Signal::Metrics, METRICS, "resource 0, scope 0, metric 0, point 1: the message ends inside a field"),
+        (Signal::Logs, LOGS, "resource 0, scope 0, log record 1: a trace id has 1 bytes instead of 16"),
+    ];
+    for (signal, body, why) in cases {
+        let outlet = Arc::new(Keeps::default());
+        let batcher = Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config::Traces::default());
+        let otlp = Otlp::new(batcher.clone(), &config::OtlpIntake::default());
+        let head = head(Method::POST, signal.http_path(), &[("content-type", PROTOBUF)]);
+        let (budget, body) = (Budget::new(1 << 20), Bytes::from_static(body));
+        let hold = budget.take(body.len()).unwrap();
+        let request = Request { head: &head, endpoint: signal as u16, body, hold, budget: &budget };
+        // The answers of all signals have one shape.
+        let partial = ExportTraceServiceResponse::decode(otlp.take(request).body).unwrap().partial_success;
+        let partial = partial.unwrap();
+        assert_eq!((partial.rejected_spans, &*partial.error_message), (1, why));
+        batcher.close();
+        let batch = outlet.0.lock().pop().unwrap();
+        assert_eq!((batch.signal, batch.items), (signal, 1));
+        let counts = batcher.counts(signal);
+        assert_eq!(
+            (counts.received_of(Source::Otlp), counts.refused_of(Source::Otlp, RefusedFor::Invalid)),
+            (1, 1)
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Halves of chunks, and the sample chunk of other tests.
 
 use super::*;
+use crate::otlp::protobuf::Writer;
 use crate::otlp::{view, walk};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -25,7 +26,13 @@ pub(crate) fn chunk(scopes: &[usize]) -> Chunk {
     };
     let spans = scopes.iter().sum::<usize>() as u32;
     let bytes = message.encode_to_vec();
-    Chunk { spans, identity: identity(&bytes), bytes: bytes.into(), hold: None }
+    Chunk {
+        signal: Signal::Traces,
+        items: spans,
+        identity: identity(&bytes),
+        bytes: bytes.into(),
+        hold: None,
+    }
 }
 
 fn names(chunk: &Chunk) -> Vec<String> {
@@ -60,16 +67,16 @@ proptest! {
     #[test]
     fn halves_hold_the_same_spans_in_order(scopes in proptest::collection::vec(0_usize..5, 1..5)) {
         let whole = chunk(&scopes);
-        prop_assume!(whole.spans > 1);
+        prop_assume!(whole.items > 1);
         let halves = whole.halves().unwrap();
         prop_assert_eq!(halves.iter().flat_map(names).collect::<Vec<_>>(), names(&whole));
         for half in &halves {
-            prop_assert_eq!(names(half).len(), half.spans as usize);
+            prop_assert_eq!(names(half).len(), half.items as usize);
             prop_assert_eq!(identity(&half.bytes), whole.identity);
             let mut request = Writer::new();
             request.bytes(1, &half.bytes);
             let request = Bytes::from(request.into_inner());
-            prop_assert_eq!(walk::request(&request).unwrap().resources[0].spans, half.spans);
+            prop_assert_eq!(walk::request(Signal::Traces, &request).unwrap().resources[0].items, half.items);
             prop_assert!(ExportTraceServiceRequest::decode(&request[..]).is_ok());
         }
     }

@@ -1,4 +1,4 @@
-//! OTLP's JSON form, straight from and into encoded spans: no tree of structures stands in between.
+//! OTLP's JSON form, straight from and into encoded messages: no tree of structures stands in between.
 //!
 //! One table (`shape`) says which messages and fields there are; the reader and the writer both follow it,
 //! so that they cannot disagree on a name. Nothing here may know a listener or a backend. Sources: the
@@ -15,4 +15,4 @@ pub mod write;
 mod tests;
 
 pub use read::{Error, read_request};
-pub use write::{write_request, write_resource_spans};
+pub use write::{write_request, write_resource};

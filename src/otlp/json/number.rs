@@ -32,8 +32,9 @@ pub(super) fn double(text: &str) -> Option<f64> {
 pub(super) fn bits(kind: Kind, number: i128) -> Option<u64> {
     match kind {
         Kind::Uint32 | Kind::Fixed32 => u32::try_from(number).ok().map(u64::from),
-        Kind::Fixed64 => u64::try_from(number).ok(),
-        Kind::Int64 => i64::try_from(number).ok().map(|number| number as u64),
+        Kind::Fixed64 | Kind::Uint64 => u64::try_from(number).ok(),
+        Kind::Sfixed64 | Kind::Int64 => i64::try_from(number).ok().map(|number| number as u64),
+        Kind::Sint32 => i32::try_from(number).ok().map(|number| zigzag(number).into()),
         // Negative numbers take 64 bits on the wire.
         Kind::Enum(_) => i32::try_from(number).ok().map(|number| i64::from(number) as u64),
         Kind::Double => Some((number as f64).to_bits()),
@@ -42,9 +43,22 @@ pub(super) fn bits(kind: Kind, number: i128) -> Option<u64> {
         | Kind::Id(_)
         | Kind::Bytes
         | Kind::Bool
+        | Kind::Doubles
+        | Kind::Fixed64s
+        | Kind::Uint64s
         | Kind::Message(_)
         | Kind::Messages(_) => None,
     }
+}
+
+/// Small numbers of either sign as small numbers without one.
+fn zigzag(number: i32) -> u32 {
+    (number << 1 ^ number >> 31) as u32
+}
+
+/// The way back.
+pub(super) fn unzigzag(bits: u32) -> i32 {
+    (bits >> 1) as i32 ^ -((bits & 1) as i32)
 }
 
 #[cfg(test)]
@@ -63,12 +77,25 @@ mod tests {
             (Kind::Fixed64, -1, None),
             (Kind::Int64, -1, Some(all_ones)),
             (Kind::Int64, i128::from(i64::MAX) + 1, None),
+            (Kind::Sfixed64, -1, Some(all_ones)),
+            (Kind::Uint64, i128::from(all_ones), Some(all_ones)),
+            (Kind::Uint64, -1, None),
+            (Kind::Sint32, -1, Some(1)),
+            (Kind::Sint32, i128::from(i32::MIN), Some(u32::MAX.into())),
+            (Kind::Sint32, 1 << 31, None),
             (Kind::Enum(&[]), -1, Some(all_ones)),
             (Kind::Enum(&[]), 1 << 31, None),
             (Kind::Double, -2, Some((-2.0_f64).to_bits())),
             (Kind::Text, 1, None),
         ] {
             assert_eq!(bits(kind, number), expected, "{kind:?} {number}");
+        }
+    }
+
+    #[test]
+    fn zigzag_and_back() {
+        for number in [0, -1, 1, i32::MIN, i32::MAX] {
+            assert_eq!(unzigzag(zigzag(number)), number);
         }
     }
 

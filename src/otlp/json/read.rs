@@ -1,4 +1,4 @@
-//! Reads an `ExportTraceServiceRequest` in JSON, appending its protobuf form as it goes.
+//! Reads an OTLP request in JSON, appending its protobuf form as it goes.
 //!
 //! Strict where an error would lose data (wrong types, ids of another length, numbers that do not fit, a
 //! field twice), lenient where ProtoJSON is (numbers or strings, names or numbers of enumerations, `null`
@@ -8,9 +8,10 @@
 mod output;
 mod visit;
 
-use super::shape::{Kind, REQUEST};
+use super::shape::{self, Kind};
 use crate::otlp::budget::Budget;
 use crate::otlp::chunk::Chunk;
+use crate::otlp::signal::Signal;
 use output::Output;
 use serde::de::{DeserializeSeed, Error as _};
 use std::fmt::Write;
@@ -22,9 +23,9 @@ pub enum Error {
     /// tells line and column.
     #[error("{place}{why}")]
     Json { place: Place, why: serde_json::Error },
-    /// The budget has no room for the spans: to be asked again later.
-    #[error("no room for the spans at the moment")]
-    NoRoom,
+    /// The budget has no room for what was sent: to be asked again later.
+    #[error("no room for the {} at the moment", .0.counted())]
+    NoRoom(Signal),
 }
 
 /// A way to a field: `resourceSpans[0].scopeSpans[0].spans[2].traceId: `, or nothing.
@@ -62,21 +63,22 @@ impl Place {
     }
 }
 
-/// Reads a whole body; the chunks share one buffer and one hold on the budget. Resources without spans
-/// are left out.
-pub fn read_request(body: &[u8], budget: &Budget) -> Result<Vec<Chunk>, Error> {
-    let mut output = Output::new(budget, body.len()).ok_or(Error::NoRoom)?;
+/// Reads a whole body; the chunks share one buffer and one hold on the budget. Resources without spans, points or
+/// records are left out.
+pub fn read_request(signal: Signal, body: &[u8], budget: &Budget) -> Result<Vec<Chunk>, Error> {
+    let mut output = Output::new(signal, budget, body.len()).ok_or(Error::NoRoom(signal))?;
     let mut json = serde_json::Deserializer::from_slice(body);
     // Nested messages are bounded by their shapes, attributes by their levels, and what is skipped is
     // skipped without recursion.
     json.disable_recursion_limit();
-    let whole = visit::Value { output: &mut output, kind: Kind::Message(&REQUEST), number: 0, keep: true };
+    let kind = Kind::Message(shape::request(signal));
+    let whole = visit::Value { output: &mut output, kind, number: 0, keep: true };
     let read = whole.deserialize(&mut json).and_then(|present| {
         if present { json.end() } else { Err(serde_json::Error::custom("expected an object, found null")) }
     });
     match read {
         Ok(()) => Ok(output.finish()),
-        Err(_) if output.no_room => Err(Error::NoRoom),
+        Err(_) if output.no_room => Err(Error::NoRoom(signal)),
         Err(why) => Err(Error::Json { place: Place::of(&output.steps), why }),
     }
 }

@@ -1,8 +1,15 @@
-//! The messages of OTLP traces as a table: for each field its JSON name, its number and what it holds.
+//! The messages of OTLP as a table: for each field its JSON name, its number and what it holds.
 //!
 //! Fields that are not here are skipped by the reader and left out by the writer. The indices of names
-//! and strings that profiles alone use (`keyStrindex`) have no place in traces. Source:
-//! `opentelemetry/proto/{trace,common,resource}/v1/*.proto`. Next: `read`.
+//! and strings that profiles alone use (`keyStrindex`) have no place here. Source:
+//! `opentelemetry/proto/{common,resource}/v1/*.proto`; each signal's own messages stand in a file of its own.
+//! Next: `read`.
+
+mod logs;
+mod metrics;
+mod traces;
+
+use crate::otlp::signal::Signal;
 
 /// A message.
 #[derive(Debug)]
@@ -19,10 +26,12 @@ pub(super) enum Role {
     Plain,
     /// The whole, which has no frame.
     Request,
-    /// A `ResourceSpans`, which becomes a chunk.
+    /// A `ResourceSpans`, `ResourceMetrics` or `ResourceLogs`, which becomes a chunk.
     Chunk,
-    /// A span, which is counted.
-    Span,
+    /// A span, data point or log record, which is counted.
+    Item,
+    /// A data point whose bucket counts must fit its bounds; counted, too.
+    Histogram,
     /// A list or a map: its values are one level deeper.
     Level,
     /// Of its fields exactly one is set, and may be so to its default.
@@ -36,6 +45,18 @@ pub(super) struct Field {
     pub(super) original: &'static str,
     pub(super) number: u32,
     pub(super) kind: Kind,
+    pub(super) presence: Presence,
+}
+
+/// When a field counts as set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// When it is not its default.
+    Implicit,
+    /// When it stands there, be it with its default.
+    Explicit,
+    /// The same, and no other such field of its message may stand beside it.
+    OneOf,
 }
 
 /// What a field holds, in both forms.
@@ -51,8 +72,17 @@ pub(super) enum Kind {
     Uint32,
     Fixed32,
     Fixed64,
+    /// Eight bytes with a sign.
+    Sfixed64,
     Int64,
+    Uint64,
+    /// In protobuf zigzag.
+    Sint32,
     Double,
+    /// Packed in protobuf, as the next two.
+    Doubles,
+    Fixed64s,
+    Uint64s,
     /// The names of the numbers from 0.
     Enum(&'static [&'static str]),
     Message(&'static Shape),
@@ -60,28 +90,40 @@ pub(super) enum Kind {
 }
 
 const fn field(name: &'static str, original: &'static str, number: u32, kind: Kind) -> Field {
-    Field { name, original, number, kind }
+    Field { name, original, number, kind, presence: Presence::Implicit }
+}
+
+/// A field that is there or not, whatever it holds.
+const fn optional(name: &'static str, original: &'static str, number: u32, kind: Kind) -> Field {
+    Field { name, original, number, kind, presence: Presence::Explicit }
+}
+
+/// A field of its message's one `oneof`.
+const fn one_of(name: &'static str, original: &'static str, number: u32, kind: Kind) -> Field {
+    Field { name, original, number, kind, presence: Presence::OneOf }
 }
 
 const SMALL: usize = 60;
 const MEDIUM: usize = 300;
 const LARGE: usize = 20_000;
 
-pub(super) static REQUEST: Shape = Shape {
-    role: Role::Request,
-    expected: LARGE,
-    fields: &[field("resourceSpans", "resource_spans", 1, Kind::Messages(&RESOURCE_SPANS))],
-};
+/// A whole request of a signal.
+pub(super) fn request(signal: Signal) -> &'static Shape {
+    match signal {
+        Signal::Traces => &traces::REQUEST,
+        Signal::Metrics => &metrics::REQUEST,
+        Signal::Logs => &logs::REQUEST,
+    }
+}
 
-pub(super) static RESOURCE_SPANS: Shape = Shape {
-    role: Role::Chunk,
-    expected: LARGE,
-    fields: &[
-        field("resource", "resource", 1, Kind::Message(&RESOURCE)),
-        field("scopeSpans", "scope_spans", 2, Kind::Messages(&SCOPE_SPANS)),
-        field("schemaUrl", "schema_url", 3, Kind::Text),
-    ],
-};
+/// What a chunk of a signal holds.
+pub(super) fn resource(signal: Signal) -> &'static Shape {
+    match signal {
+        Signal::Traces => &traces::RESOURCE_SPANS,
+        Signal::Metrics => &metrics::RESOURCE_METRICS,
+        Signal::Logs => &logs::RESOURCE_LOGS,
+    }
+}
 
 static RESOURCE: Shape = Shape {
     role: Role::Plain,
@@ -104,16 +146,6 @@ static ENTITY_REF: Shape = Shape {
     ],
 };
 
-static SCOPE_SPANS: Shape = Shape {
-    role: Role::Plain,
-    expected: LARGE,
-    fields: &[
-        field("scope", "scope", 1, Kind::Message(&SCOPE)),
-        field("spans", "spans", 2, Kind::Messages(&SPAN)),
-        field("schemaUrl", "schema_url", 3, Kind::Text),
-    ],
-};
-
 static SCOPE: Shape = Shape {
     role: Role::Plain,
     expected: SMALL,
@@ -125,73 +157,6 @@ static SCOPE: Shape = Shape {
     ],
 };
 
-static SPAN: Shape = Shape {
-    role: Role::Span,
-    expected: MEDIUM,
-    fields: &[
-        field("traceId", "trace_id", 1, Kind::Id(16)),
-        field("spanId", "span_id", 2, Kind::Id(8)),
-        field("traceState", "trace_state", 3, Kind::Text),
-        field("parentSpanId", "parent_span_id", 4, Kind::Id(8)),
-        field("flags", "flags", 16, Kind::Fixed32),
-        field("name", "name", 5, Kind::Text),
-        field("kind", "kind", 6, Kind::Enum(&SPAN_KINDS)),
-        field("startTimeUnixNano", "start_time_unix_nano", 7, Kind::Fixed64),
-        field("endTimeUnixNano", "end_time_unix_nano", 8, Kind::Fixed64),
-        field("attributes", "attributes", 9, Kind::Messages(&KEY_VALUE)),
-        field("droppedAttributesCount", "dropped_attributes_count", 10, Kind::Uint32),
-        field("events", "events", 11, Kind::Messages(&EVENT)),
-        field("droppedEventsCount", "dropped_events_count", 12, Kind::Uint32),
-        field("links", "links", 13, Kind::Messages(&LINK)),
-        field("droppedLinksCount", "dropped_links_count", 14, Kind::Uint32),
-        field("status", "status", 15, Kind::Message(&STATUS)),
-    ],
-};
-
-static SPAN_KINDS: [&str; 6] = [
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
-
-static EVENT: Shape = Shape {
-    role: Role::Plain,
-    expected: SMALL,
-    fields: &[
-        field("timeUnixNano", "time_unix_nano", 1, Kind::Fixed64),
-        field("name", "name", 2, Kind::Text),
-        field("attributes", "attributes", 3, Kind::Messages(&KEY_VALUE)),
-        field("droppedAttributesCount", "dropped_attributes_count", 4, Kind::Uint32),
-    ],
-};
-
-static LINK: Shape = Shape {
-    role: Role::Plain,
-    expected: SMALL,
-    fields: &[
-        field("traceId", "trace_id", 1, Kind::Id(16)),
-        field("spanId", "span_id", 2, Kind::Id(8)),
-        field("traceState", "trace_state", 3, Kind::Text),
-        field("attributes", "attributes", 4, Kind::Messages(&KEY_VALUE)),
-        field("droppedAttributesCount", "dropped_attributes_count", 5, Kind::Uint32),
-        field("flags", "flags", 6, Kind::Fixed32),
-    ],
-};
-
-static STATUS: Shape = Shape {
-    role: Role::Plain,
-    expected: SMALL,
-    fields: &[
-        field("message", "message", 2, Kind::Text),
-        field("code", "code", 3, Kind::Enum(&STATUS_CODES)),
-    ],
-};
-
-static STATUS_CODES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
-
 static KEY_VALUE: Shape = Shape {
     role: Role::Plain,
     expected: SMALL,
@@ -202,13 +167,13 @@ pub(super) static ANY_VALUE: Shape = Shape {
     role: Role::Choice,
     expected: SMALL,
     fields: &[
-        field("stringValue", "string_value", 1, Kind::Text),
-        field("boolValue", "bool_value", 2, Kind::Bool),
-        field("intValue", "int_value", 3, Kind::Int64),
-        field("doubleValue", "double_value", 4, Kind::Double),
-        field("arrayValue", "array_value", 5, Kind::Message(&ARRAY_VALUE)),
-        field("kvlistValue", "kvlist_value", 6, Kind::Message(&KEY_VALUE_LIST)),
-        field("bytesValue", "bytes_value", 7, Kind::Bytes),
+        one_of("stringValue", "string_value", 1, Kind::Text),
+        one_of("boolValue", "bool_value", 2, Kind::Bool),
+        one_of("intValue", "int_value", 3, Kind::Int64),
+        one_of("doubleValue", "double_value", 4, Kind::Double),
+        one_of("arrayValue", "array_value", 5, Kind::Message(&ARRAY_VALUE)),
+        one_of("kvlistValue", "kvlist_value", 6, Kind::Message(&KEY_VALUE_LIST)),
+        one_of("bytesValue", "bytes_value", 7, Kind::Bytes),
     ],
 };
 
@@ -250,12 +215,40 @@ impl Kind {
             Kind::Bytes => "base64",
             Kind::Bool => "true or false",
             Kind::Uint32 | Kind::Fixed32 => "a whole number from 0 to 4294967295",
-            Kind::Fixed64 => "a whole number from 0 to 18446744073709551615",
-            Kind::Int64 => "a whole number of 64 bits",
+            Kind::Fixed64 | Kind::Uint64 => "a whole number from 0 to 18446744073709551615",
+            Kind::Sfixed64 | Kind::Int64 => "a whole number of 64 bits",
+            Kind::Sint32 => "a whole number of 32 bits",
+            Kind::Doubles => "an array of numbers",
+            Kind::Fixed64s | Kind::Uint64s => "an array of whole numbers",
             Kind::Double => "a number",
             Kind::Enum(_) => "a number or a name of the enumeration",
             Kind::Message(_) => "an object",
             Kind::Messages(_) => "an array of objects",
+        }
+    }
+
+    /// Of a packed list, what its values are.
+    pub(super) fn packed(self) -> Option<Kind> {
+        match self {
+            Kind::Doubles => Some(Kind::Double),
+            Kind::Fixed64s => Some(Kind::Fixed64),
+            Kind::Uint64s => Some(Kind::Uint64),
+            Kind::Text
+            | Kind::Texts
+            | Kind::Id(_)
+            | Kind::Bytes
+            | Kind::Bool
+            | Kind::Uint32
+            | Kind::Fixed32
+            | Kind::Fixed64
+            | Kind::Sfixed64
+            | Kind::Int64
+            | Kind::Uint64
+            | Kind::Sint32
+            | Kind::Double
+            | Kind::Enum(_)
+            | Kind::Message(_)
+            | Kind::Messages(_) => None,
         }
     }
 }
@@ -273,29 +266,22 @@ mod tests {
 
     #[test]
     fn names_are_the_proto_files_in_camel_case() {
-        let shapes = [
-            &REQUEST,
-            &RESOURCE_SPANS,
-            &RESOURCE,
-            &ENTITY_REF,
-            &SCOPE_SPANS,
-            &SCOPE,
-            &SPAN,
-            &EVENT,
-            &LINK,
-            &STATUS,
-            &KEY_VALUE,
-            &ANY_VALUE,
-            &ARRAY_VALUE,
-            &KEY_VALUE_LIST,
-        ];
-        for shape in shapes {
+        let mut shapes: Vec<&'static Shape> = Signal::ALL.map(request).into();
+        let mut at = 0;
+        while let Some(shape) = shapes.get(at).copied() {
+            at += 1;
             assert!(shape.fields.len() <= MOST_FIELDS);
-            for (at, field) in shape.fields.iter().enumerate() {
+            for (place, field) in shape.fields.iter().enumerate() {
                 assert_eq!(field.name, camel(field.original));
-                assert_eq!(shape.numbered(field.number), Some(at), "{}", field.name);
-                assert_eq!(shape.named(field.name), Some(at), "{}", field.name);
+                assert_eq!(shape.numbered(field.number), Some(place), "{}", field.name);
+                assert_eq!(shape.named(field.name), Some(place), "{}", field.name);
+                if let Kind::Message(inner) | Kind::Messages(inner) = field.kind
+                    && !shapes.iter().any(|known| std::ptr::eq(*known, inner))
+                {
+                    shapes.push(inner);
+                }
             }
         }
+        assert_eq!(shapes.len(), 34);
     }
 }

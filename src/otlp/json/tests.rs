@@ -3,6 +3,7 @@
 use super::*;
 use crate::otlp::budget::Budget;
 use crate::otlp::chunk::Chunk;
+use crate::otlp::signal::Signal::Traces;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{
@@ -18,7 +19,7 @@ use prost::Message;
 const MIB: usize = 1 << 20;
 
 fn read(body: &[u8]) -> Result<Vec<Chunk>, Error> {
-    read_request(body, &Budget::new(64 * MIB))
+    read_request(Traces, body, &Budget::new(64 * MIB))
 }
 
 fn decoded(chunks: &[Chunk]) -> Vec<ResourceSpans> {
@@ -28,7 +29,7 @@ fn decoded(chunks: &[Chunk]) -> Vec<ResourceSpans> {
 fn written(resources: &[ResourceSpans]) -> String {
     let request = ExportTraceServiceRequest { resource_spans: resources.to_vec() };
     let mut out = Vec::new();
-    write_request(&request.encode_to_vec(), &mut out);
+    write_request(Traces, &request.encode_to_vec(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -36,7 +37,7 @@ fn written_again(chunks: &[Chunk]) -> String {
     let mut request = crate::otlp::protobuf::Writer::new();
     chunks.iter().for_each(|chunk| request.bytes(1, &chunk.bytes));
     let mut out = Vec::new();
-    write_request(request.written(), &mut out);
+    write_request(Traces, request.written(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -91,8 +92,8 @@ const SAMPLE: &str = r#"{
 #[test]
 fn a_request_with_everything() {
     let budget = Budget::new(MIB);
-    let chunks = read_request(SAMPLE.as_bytes(), &budget).unwrap();
-    assert_eq!((chunks.len(), chunks[0].spans), (1, 1));
+    let chunks = read_request(Traces, SAMPLE.as_bytes(), &budget).unwrap();
+    assert_eq!((chunks.len(), chunks[0].items), (1, 1));
     assert_eq!(budget.held(), chunks[0].bytes.len() + size_of::<Chunk>());
     let view = crate::otlp::view::ResourceSpans::read(&chunks[0].bytes);
     assert_eq!(view.resource.attributes.text("service.name"), Some("web"));
@@ -130,13 +131,13 @@ fn what_holds_no_span_makes_no_chunk() {
         r#"{"other":[[[{"a":[1,2.5e3,"\u00e4",null,true]}]]]}"#,
     ] {
         let budget = Budget::new(MIB);
-        assert!(read_request(body.as_bytes(), &budget).unwrap().is_empty(), "{body}");
+        assert!(read_request(Traces, body.as_bytes(), &budget).unwrap().is_empty(), "{body}");
         assert_eq!(budget.held(), 0, "{body}");
     }
     let mixed =
         r#"{"resourceSpans":[{"schemaUrl":"x"},{"scopeSpans":[{"spans":[{},null,{}]},{"spans":[{}]}]}]}"#;
     let chunks = read(mixed.as_bytes()).unwrap();
-    assert_eq!((chunks.len(), chunks[0].spans), (1, 3));
+    assert_eq!((chunks.len(), chunks[0].items), (1, 3));
     assert_eq!(decoded(&chunks)[0].schema_url, "");
 }
 
@@ -300,7 +301,10 @@ null: expected an object, found null
 fn truncated_anywhere_is_an_error() {
     for end in 0..SAMPLE.len() {
         let budget = Budget::new(MIB);
-        assert!(matches!(read_request(&SAMPLE.as_bytes()[..end], &budget), Err(Error::Json { .. })), "{end}");
+        assert!(
+            matches!(read_request(Traces, &SAMPLE.as_bytes()[..end], &budget), Err(Error::Json { .. })),
+            "{end}"
+        );
         assert_eq!(budget.held(), 0);
     }
 }
@@ -340,13 +344,13 @@ fn without_room_nothing_is_held() {
     for body in [&long, &escaped, &empty] {
         let needed = {
             let budget = Budget::new(MIB);
-            let _chunks = read_request(body.as_bytes(), &budget).unwrap();
+            let _chunks = read_request(Traces, body.as_bytes(), &budget).unwrap();
             budget.held()
         };
         for limit in [0, 10, needed / 2, needed - 1] {
             let budget = Budget::new(limit);
-            let error = read_request(body.as_bytes(), &budget).unwrap_err();
-            assert!(matches!(error, Error::NoRoom), "{error}");
+            let error = read_request(Traces, body.as_bytes(), &budget).unwrap_err();
+            assert!(matches!(error, Error::NoRoom(_)), "{error}");
             assert_eq!(budget.held(), 0);
         }
     }
@@ -354,9 +358,10 @@ fn without_room_nothing_is_held() {
 
 #[test]
 fn a_malformed_request_is_no_question_of_room() {
-    let error = read_request(b"{\"resourceSpans\":[{\"schemaUrl\":7}]}", &Budget::new(1)).unwrap_err();
-    assert!(matches!(error, Error::Json { .. } | Error::NoRoom));
-    let error = read_request(b"[]", &Budget::new(0)).unwrap_err();
+    let error =
+        read_request(Traces, b"{\"resourceSpans\":[{\"schemaUrl\":7}]}", &Budget::new(1)).unwrap_err();
+    assert!(matches!(error, Error::Json { .. } | Error::NoRoom(_)));
+    let error = read_request(Traces, b"[]", &Budget::new(0)).unwrap_err();
     assert!(matches!(error, Error::Json { .. }), "{error}");
 }
 
@@ -380,7 +385,7 @@ fn unusual_protobuf_is_written_as_it_is_meant() {
         spans.text(3, name);
     }
     let mut out = Vec::new();
-    write_resource_spans(spans.written(), &mut out);
+    write_resource(Traces, spans.written(), &mut out);
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"{"resource":{"droppedAttributesCount":5},"scopeSpans":[{"spans":[{"name":"a"}]},{"spans":[{"name":"b"}]}],"schemaUrl":"b"}"#);
 }
 
@@ -518,7 +523,7 @@ proptest! {
         prop_assert_eq!(decoded(&chunks), resources.clone());
         for (chunk, spans) in chunks.iter().zip(&resources) {
             let count: usize = spans.scope_spans.iter().map(|scope| scope.spans.len()).sum();
-            prop_assert_eq!(chunk.spans as usize, count);
+            prop_assert_eq!(chunk.items as usize, count);
         }
         // The bytes are those that prost makes, but for the order of fields: written again they are the same.
         prop_assert_eq!(written_again(&chunks), json);
@@ -542,7 +547,7 @@ proptest! {
         changed[at] = byte;
         let _ = read(&changed);
         let mut out = Vec::new();
-        write_resource_spans(&bytes, &mut out);
+        write_resource(Traces, &bytes, &mut out);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         prop_assert!(value.is_object());
     }

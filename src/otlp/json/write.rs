@@ -1,24 +1,26 @@
-//! Writes encoded spans as OTLP JSON: ids in hex, other bytes in base64, 64-bit integers as strings,
+//! Writes encoded spans, metrics and log records as OTLP JSON: ids in hex, other bytes in base64, 64-bit integers as strings,
 //! enumerations as integers, doubles that JSON has no digits for as strings, empty fields left out.
 //!
 //! For bytes that were checked or made here: what cannot be read is left out, and the depth is that which
 //! the check allowed. Writing into memory cannot fail, so serde_json's results say nothing. Next:
 //! `crate::backend`.
 
-use super::shape::{Field, Kind, MOST_FIELDS, REQUEST, RESOURCE_SPANS, Role, Shape};
+use super::number::unzigzag;
+use super::shape::{self, Field, Kind, MOST_FIELDS, Presence, Role, Shape};
 use super::text::{write_base64, write_hex};
-use crate::otlp::protobuf::{Fields, Value};
+use crate::otlp::protobuf::{Fields, Value, varint};
+use crate::otlp::signal::Signal;
 
-/// Appends an encoded `ExportTraceServiceRequest` as `{"resourceSpans":[…]}`.
-pub fn write_request(raw: &[u8], out: &mut Vec<u8>) {
+/// Appends an encoded request as `{"resourceSpans":[…]}`, `{"resourceMetrics":[…]}` or `{"resourceLogs":[…]}`.
+pub fn write_request(signal: Signal, raw: &[u8], out: &mut Vec<u8>) {
     // JSON has about twice the size.
     out.reserve(2 * raw.len());
-    message(&REQUEST, raw, out);
+    message(shape::request(signal), raw, out);
 }
 
-/// Appends one encoded `ResourceSpans` as an object.
-pub fn write_resource_spans(raw: &[u8], out: &mut Vec<u8>) {
-    message(&RESOURCE_SPANS, raw, out);
+/// Appends what one chunk holds as an object.
+pub fn write_resource(signal: Signal, raw: &[u8], out: &mut Vec<u8>) {
+    message(shape::resource(signal), raw, out);
 }
 
 /// What a message holds of a field.
@@ -63,19 +65,30 @@ fn choice(shape: &'static Shape, raw: &[u8], out: &mut Vec<u8>) {
 
 fn fields<const N: usize>(shape: &'static Shape, raw: &[u8], out: &mut Vec<u8>) {
     let mut slots = [Slot::Absent; N];
+    let mut chosen = None;
     let mut rest = Fields::new(raw);
     loop {
         let here = rest;
         let Some(Ok((number, value))) = rest.next() else { break };
         let Some(at) = shape.numbered(number) else { continue };
-        let kind = shape.fields[at].kind;
+        let Field { kind, presence, .. } = shape.fields[at];
         if !fits(kind, value) {
             continue;
         }
-        slots[at] = match (kind, slots[at]) {
-            (Kind::Messages(_) | Kind::Texts, Slot::Absent) => Slot::Many(here),
-            (Kind::Messages(_) | Kind::Texts, before) => before,
-            _ => Slot::One(value),
+        if presence == Presence::OneOf
+            && let Some(before) = chosen.replace(at)
+        {
+            slots[before] = Slot::Absent;
+        }
+        let several = matches!(kind, Kind::Messages(_) | Kind::Texts);
+        slots[at] = match slots[at] {
+            Slot::Many(from) => Slot::Many(from),
+            Slot::Absent | Slot::One(_) if several => Slot::Many(here),
+            before if kind.packed().is_some() => match value {
+                Value::Bytes([]) => before,
+                _ => Slot::Many(here),
+            },
+            Slot::Absent | Slot::One(_) => Slot::One(value),
         };
     }
     out.push(b'{');
@@ -83,7 +96,7 @@ fn fields<const N: usize>(shape: &'static Shape, raw: &[u8], out: &mut Vec<u8>) 
     for (field, slot) in shape.fields.iter().zip(slots) {
         let absent = match slot {
             Slot::Absent => true,
-            Slot::One(value) => is_default(field.kind, value),
+            Slot::One(value) => field.presence == Presence::Implicit && is_default(field.kind, value),
             Slot::Many(_) => false,
         };
         if absent {
@@ -110,6 +123,9 @@ fn name(field: &Field, out: &mut Vec<u8>) {
 }
 
 fn list(field: &Field, from: Fields<'_>, out: &mut Vec<u8>) {
+    if let Some(kind) = field.kind.packed() {
+        return packed(field, kind, from, out);
+    }
     let kind = match field.kind {
         Kind::Messages(shape) => Kind::Message(shape),
         Kind::Texts => Kind::Text,
@@ -129,15 +145,50 @@ fn list(field: &Field, from: Fields<'_>, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
+/// A list of numbers, which stand one by one or packed.
+fn packed(field: &Field, kind: Kind, from: Fields<'_>, out: &mut Vec<u8>) {
+    let mut first = true;
+    let mut one = |value: Value<'_>, out: &mut Vec<u8>| {
+        out.push(if first { b'[' } else { b',' });
+        first = false;
+        scalar(kind, value, out);
+    };
+    for (number, value) in from.flatten() {
+        match value {
+            _ if number != field.number => {}
+            Value::Bytes(mut varints) if matches!(kind, Kind::Uint64) => {
+                while let (false, Ok(number)) = (varints.is_empty(), varint(&mut varints)) {
+                    one(Value::Varint(number), out);
+                }
+            }
+            Value::Bytes(packed) => {
+                for eight in packed.as_chunks::<8>().0 {
+                    one(Value::Fixed64(u64::from_le_bytes(*eight)), out);
+                }
+            }
+            value if fits(kind, value) => one(value, out),
+            Value::Varint(_) | Value::Fixed64(_) | Value::Fixed32(_) => {}
+        }
+    }
+    if first {
+        out.push(b'[');
+    }
+    out.push(b']');
+}
+
 /// Whether the value stands on the wire as such a field does.
 fn fits(kind: Kind, value: Value<'_>) -> bool {
     match kind {
         Kind::Text | Kind::Id(_) | Kind::Bytes | Kind::Message(_) | Kind::Texts | Kind::Messages(_) => {
             matches!(value, Value::Bytes(_))
         }
-        Kind::Bool | Kind::Uint32 | Kind::Int64 | Kind::Enum(_) => matches!(value, Value::Varint(_)),
+        Kind::Bool | Kind::Uint32 | Kind::Int64 | Kind::Uint64 | Kind::Sint32 | Kind::Enum(_) => {
+            matches!(value, Value::Varint(_))
+        }
         Kind::Fixed32 => matches!(value, Value::Fixed32(_)),
-        Kind::Fixed64 | Kind::Double => matches!(value, Value::Fixed64(_)),
+        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => matches!(value, Value::Fixed64(_)),
+        Kind::Fixed64s | Kind::Doubles => matches!(value, Value::Bytes(_) | Value::Fixed64(_)),
+        Kind::Uint64s => matches!(value, Value::Bytes(_) | Value::Varint(_)),
     }
 }
 
@@ -165,6 +216,9 @@ fn scalar(kind: Kind, value: Value<'_>, out: &mut Vec<u8>) {
         (Kind::Enum(_), Value::Varint(number)) => digits(number as i32, out),
         (Kind::Fixed32, Value::Fixed32(number)) => digits(number, out),
         (Kind::Int64, Value::Varint(number)) => quoted(out, |out| digits(number as i64, out)),
+        (Kind::Uint64, Value::Varint(number)) => quoted(out, |out| digits(number, out)),
+        (Kind::Sint32, Value::Varint(number)) => digits(unzigzag(number as u32), out),
+        (Kind::Sfixed64, Value::Fixed64(number)) => quoted(out, |out| digits(number as i64, out)),
         (Kind::Double, Value::Fixed64(bits)) => double(f64::from_bits(bits), out),
         (Kind::Fixed64, Value::Fixed64(number)) => quoted(out, |out| digits(number, out)),
         // No caller comes here with a value that does not fit.

@@ -1,7 +1,7 @@
 //! What all signals have: resources, scopes, attributes, texts and ids.
 
 use super::{Fault, MAX_DEPTH};
-use crate::otlp::protobuf::{Fields, Malformed, Value};
+use crate::otlp::protobuf::{Fields, Malformed, Value, varint};
 
 pub(super) fn resource(message: &[u8]) -> Result<(), Fault> {
     for field in Fields::new(message) {
@@ -54,7 +54,7 @@ pub(super) fn key_value(message: &[u8], depth: u32) -> Result<(), Fault> {
     Ok(())
 }
 
-fn any_value(message: &[u8], depth: u32) -> Result<(), Fault> {
+pub(super) fn any_value(message: &[u8], depth: u32) -> Result<(), Fault> {
     for field in Fields::new(message) {
         match field? {
             (1, Value::Bytes(word)) => text(word)?,
@@ -81,6 +81,31 @@ fn elements(message: &[u8], pairs: bool, depth: u32) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// A repeated field of eight bytes each, one by one or packed: how many there are.
+#[inline]
+pub(super) fn packed_fixed64(value: Value<'_>) -> Result<usize, Fault> {
+    match value {
+        Value::Fixed64(_) => Ok(1),
+        Value::Bytes(packed) if packed.len() % 8 == 0 => Ok(packed.len() / 8),
+        Value::Bytes(_) => Err(Malformed::Truncated.into()),
+        Value::Varint(_) | Value::Fixed32(_) => Err(Malformed::Mismatch.into()),
+    }
+}
+
+/// A repeated field of variable-length numbers, one by one or packed.
+pub(super) fn packed_varints(value: Value<'_>) -> Result<(), Fault> {
+    match value {
+        Value::Varint(_) => Ok(()),
+        Value::Bytes(mut packed) => {
+            while !packed.is_empty() {
+                varint(&mut packed)?;
+            }
+            Ok(())
+        }
+        Value::Fixed64(_) | Value::Fixed32(_) => Err(Malformed::Mismatch.into()),
+    }
 }
 
 #[inline]

@@ -13,7 +13,7 @@ use prost::Message;
 
 /// The first fault, or everything.
 fn walk(bytes: &[u8]) -> Result<Vec<Walked>, Refused> {
-    let taken = request(&Bytes::copy_from_slice(bytes))?;
+    let taken = request(Signal::Traces, &Bytes::copy_from_slice(bytes))?;
     taken.rejected.map_or(Ok(taken.resources), |rejected| Err(rejected.first))
 }
 
@@ -91,9 +91,9 @@ fn a_faulty_span_costs_no_neighbour() {
         resource(vec![scope(vec![faulty.clone()])]),
     ];
     let body = Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
-    let Taken { resources, rejected } = request(&body).unwrap();
+    let Taken { resources, rejected } = request(Signal::Traces, &body).unwrap();
     let rejected = rejected.unwrap();
-    assert_eq!(rejected.spans, 4);
+    assert_eq!(rejected.items, 4);
     let first = "resource 1, scope 0, span 0: a span id has 9 bytes instead of 8";
     assert_eq!(rejected.first.to_string(), first);
     let left: Vec<ResourceSpans> =
@@ -102,11 +102,11 @@ fn a_faulty_span_costs_no_neighbour() {
         left,
         [resource(vec![scope(vec![named("a")])]), resource(vec![scope(vec![named("b"), named("c")])])]
     );
-    assert_eq!(resources.iter().map(|walked| walked.spans).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(resources.iter().map(|walked| walked.items).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(resources[1].identity, identity(&resources[1].bytes));
 
     let none = ExportTraceServiceRequest { resource_spans: vec![resource(vec![scope(vec![faulty])])] };
-    let error = request(&none.encode_to_vec().into()).unwrap_err().to_string();
+    let error = request(Signal::Traces, &none.encode_to_vec().into()).unwrap_err().to_string();
     assert_eq!(error, "resource 0, scope 0, span 0: a span id has 9 bytes instead of 8");
 }
 
@@ -120,7 +120,7 @@ fn absent_ids_zeros_and_the_deepest_value_are_taken() {
         Span { links: vec![Link::default()], attributes: deep, events: vec![event], ..sound_span() },
     ] {
         let bytes = with_span(span);
-        assert_eq!(walk(&bytes).unwrap()[0].spans, 3);
+        assert_eq!(walk(&bytes).unwrap()[0].items, 3);
         ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
     }
 }
@@ -195,8 +195,8 @@ fn results_are_slices_and_say_what_belongs_together() {
         vec![of("a", "", 1), of("b", "", 2), of("a", "", 3), of("a", "", 0), of("a", "https://x", 1)];
     let bytes: Bytes =
         ExportTraceServiceRequest { resource_spans: resource_spans.clone() }.encode_to_vec().into();
-    let walked = request(&bytes).unwrap().resources;
-    assert_eq!(walked.iter().map(|walked| walked.spans).collect::<Vec<_>>(), [1, 2, 3, 1]);
+    let walked = request(Signal::Traces, &bytes).unwrap().resources;
+    assert_eq!(walked.iter().map(|walked| walked.items).collect::<Vec<_>>(), [1, 2, 3, 1]);
     assert_eq!(walked[0].identity, walked[2].identity);
     assert!(walked[0].identity != walked[1].identity && walked[0].identity != walked[3].identity);
     for (walked, at) in walked.iter().zip([0, 1, 2, 4]) {
@@ -325,7 +325,7 @@ fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(walked) = walk(bytes) {
         let decoded = ExportTraceServiceRequest::decode(bytes);
         prop_assert!(decoded.is_ok(), "{decoded:?}");
-        let spans: u32 = walked.iter().map(|walked| walked.spans).sum();
+        let spans: u32 = walked.iter().map(|walked| walked.items).sum();
         prop_assert_eq!(spans as usize, count(&decoded.unwrap()));
     }
     Ok(())

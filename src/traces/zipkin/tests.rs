@@ -28,7 +28,7 @@ fn chunks(spans: &[Span<'_>]) -> Vec<Chunk> {
 fn through(spans: &[Span<'_>]) -> Vec<u8> {
     let mut out = vec![b'['];
     for chunk in chunks(spans) {
-        assert_eq!(from_otlp::write(&chunk.bytes, &mut out), u64::from(chunk.spans));
+        assert_eq!(from_otlp::write(&chunk.bytes, &mut out), u64::from(chunk.items));
     }
     out.push(b']');
     out

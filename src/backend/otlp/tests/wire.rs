@@ -3,6 +3,7 @@
 use super::*;
 use crate::backend::tests::spans;
 use crate::deliver::Payload;
+use crate::otlp::Signal::Traces;
 use crate::otlp::protobuf::Writer;
 use crate::otlp::{Chunk, chunk, write};
 use ::http::{HeaderMap, Request, Response};
@@ -253,7 +254,8 @@ fn chunks() -> Vec<Chunk> {
         out.end(span);
         out.end(scope);
         let bytes = out.into_inner();
-        Chunk { identity: chunk::identity(&bytes), bytes: bytes.into(), spans: 1, hold: None }
+        let (signal, identity) = (Traces, chunk::identity(&bytes));
+        Chunk { signal, identity, bytes: bytes.into(), items: 1, hold: None }
     };
     vec![chunk("shop", "first"), chunk("mail", "second"), chunk("shop", "third")]
 }
@@ -262,7 +264,7 @@ fn chunks() -> Vec<Chunk> {
 async fn spans_arrive_over_both() {
     let script = Arc::new(Script { rejects_spans: 2, ..Script::default() });
     let chunks = chunks();
-    let part = Part::Spans { chunks: &chunks };
+    let part = Part::Otlp { signal: Traces, chunks: &chunks };
     let mut outcomes = Vec::new();
     let endpoints = [
         (OtlpProtocol::Http, accepting(&script, http_connection).await),
@@ -401,7 +403,7 @@ async fn all_signals_arrive_as_json() {
         let options = Otlp { compression, ..otlp(&endpoint, OtlpProtocol::HttpJson) };
         let mut exporter = Exporter::new(&options, "1.2.3").unwrap();
         assert_eq!(send_both(&mut exporter).await, [Outcome::Delivered, Outcome::Delivered]);
-        let body = exporter.encode(Part::Spans { chunks: &spans() }).unwrap().body.unwrap();
+        let body = exporter.encode(Part::Otlp { signal: Traces, chunks: &spans() }).unwrap().body.unwrap();
         let partial = r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}}"#;
         script.http.lock().push_back(Some(Response::new(Full::from(partial))));
         let outcome = exporter.send(&Payload { signal: Signal::Traces, body, items: 2 }).await;

@@ -6,6 +6,7 @@ use super::Step;
 use crate::otlp::budget::{Budget, Hold};
 use crate::otlp::chunk::{Chunk, identity};
 use crate::otlp::protobuf::{Open, Writer};
+use crate::otlp::signal::Signal;
 use bytes::Bytes;
 use serde::de;
 use std::ops::Range;
@@ -15,11 +16,12 @@ const FRAME: usize = 24;
 
 #[derive(Debug)]
 pub(super) struct Output {
+    signal: Signal,
     pub(super) writer: Writer,
     hold: Hold,
     chunks: Vec<Found>,
-    /// Spans since the last chunk.
-    pub(super) spans: u32,
+    /// Spans, points or records since the last chunk.
+    pub(super) items: u32,
     /// Lists and maps around the value at hand.
     pub(super) level: u32,
     /// The way to the field at hand; after an error, to where it happened.
@@ -34,18 +36,19 @@ pub(super) struct Output {
 #[derive(Debug)]
 struct Found {
     range: Range<usize>,
-    spans: u32,
+    items: u32,
     identity: u64,
 }
 
 impl Output {
     /// `None` when not even nothing fits.
-    pub(super) fn new(budget: &Budget, body: usize) -> Option<Self> {
+    pub(super) fn new(signal: Signal, budget: &Budget, body: usize) -> Option<Self> {
         let mut output = Output {
+            signal,
             writer: Writer::new(),
             hold: budget.take(0)?,
             chunks: Vec::new(),
-            spans: 0,
+            items: 0,
             level: 0,
             steps: Vec::new(),
             aside: 0,
@@ -123,16 +126,16 @@ impl Output {
         Ok(())
     }
 
-    /// Makes a chunk of what was written since `start`; forgets it when there is no span in it.
+    /// Makes a chunk of what was written since `start`; forgets it when nothing is counted in it.
     pub(super) fn end_chunk<E: de::Error>(&mut self, start: usize) -> Result<(), E> {
-        let spans = std::mem::take(&mut self.spans);
-        if spans == 0 {
+        let items = std::mem::take(&mut self.items);
+        if items == 0 {
             self.writer.truncate(start);
             return Ok(());
         }
         let range = start..self.writer.len();
         let identity = identity(&self.writer.written()[range.clone()]);
-        self.chunks.push(Found { range, spans, identity });
+        self.chunks.push(Found { range, items, identity });
         self.count()
     }
 
@@ -144,9 +147,11 @@ impl Output {
         let less = self.hold.resize(bytes.len() + self.chunks.len() * size_of::<Chunk>());
         debug_assert!(less);
         let hold = self.hold;
-        let chunk = |Found { range, spans, identity }| Chunk {
+        let signal = self.signal;
+        let chunk = |Found { range, items, identity }| Chunk {
+            signal,
             bytes: bytes.slice(range),
-            spans,
+            items,
             identity,
             hold: Some(hold.clone()),
         };

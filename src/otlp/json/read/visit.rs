@@ -2,15 +2,15 @@
 //!
 //! Each visit appends the field's protobuf form; its value says whether there was one (`null` is none).
 
-use super::super::shape::{ANY_VALUE, Kind, Role, Shape};
+use super::super::shape::{ANY_VALUE, Kind, Presence, Role, Shape};
 use super::super::{number, text};
 use super::Step;
 use super::output::Output;
-use crate::otlp::walk::MAX_DEPTH;
+use crate::otlp::walk::{self, MAX_DEPTH};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use std::fmt;
 
-/// A value that becomes the field `number`.
+/// A value that becomes the field `number`; 0 is that of values in a packed list, which have no keys.
 pub(super) struct Value<'o> {
     pub(super) output: &'o mut Output,
     pub(super) kind: Kind,
@@ -72,6 +72,9 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
+        if let Some(kind) = self.kind.packed() {
+            return self.packed(kind, list);
+        }
         let (kind, null) = match self.kind {
             // A list may hold nothing at a place.
             Kind::Messages(shape) => (Kind::Message(shape), std::ptr::eq(shape, &ANY_VALUE)),
@@ -106,9 +109,9 @@ impl<'de> Visitor<'de> for Value<'_> {
                 fields(output, shape, map)?;
                 output.end_chunk(start)?;
             }
-            Role::Span => {
+            Role::Item | Role::Histogram => {
                 message(output, number, shape, map)?;
-                output.spans = output.spans.saturating_add(1);
+                output.items = output.items.saturating_add(1);
             }
             Role::Level => {
                 output.level += 1;
@@ -126,6 +129,30 @@ impl<'de> Visitor<'de> for Value<'_> {
 }
 
 impl Value<'_> {
+    fn packed<'de, A: SeqAccess<'de>>(self, kind: Kind, mut list: A) -> Result<bool, A::Error> {
+        let Value { output, number, .. } = self;
+        let began = output.writer.len();
+        let open = output.begin(number, 8 * list.size_hint().unwrap_or(8))?;
+        let inner = output.writer.len();
+        let depth = output.steps.len();
+        for at in 0.. {
+            output.steps.truncate(depth);
+            output.steps.push(Step::Item(at));
+            match list.next_element_seed(Value { output: &mut *output, kind, number: 0, keep: true })? {
+                Some(true) => {}
+                Some(false) => return Err(de::Error::custom("a list of numbers holds null")),
+                None => break,
+            }
+        }
+        output.steps.truncate(depth);
+        let empty = output.writer.len() == inner;
+        output.end(open)?;
+        if empty {
+            output.writer.truncate(began);
+        }
+        Ok(true)
+    }
+
     fn text<E: de::Error>(self, value: &str) -> Result<bool, E> {
         match self.kind {
             Kind::Text => {
@@ -143,7 +170,13 @@ impl Value<'_> {
                     None => Err(E::custom("unknown name of an enumeration")),
                 }
             }
-            Kind::Uint32 | Kind::Fixed32 | Kind::Fixed64 | Kind::Int64 => match number::integer(value) {
+            Kind::Uint32
+            | Kind::Fixed32
+            | Kind::Fixed64
+            | Kind::Sfixed64
+            | Kind::Int64
+            | Kind::Uint64
+            | Kind::Sint32 => match number::integer(value) {
                 Some(number) => self.integer(number, Unexpected::Other("a number beyond it")),
                 None => Err(E::invalid_value(Unexpected::Other("a string that is none"), &self)),
             },
@@ -151,9 +184,13 @@ impl Value<'_> {
                 Some(number) => self.fixed64(number.to_bits()),
                 None => Err(E::invalid_value(Unexpected::Other("a string that is none"), &self)),
             },
-            Kind::Texts | Kind::Bool | Kind::Message(_) | Kind::Messages(_) => {
-                Err(E::invalid_type(Unexpected::Other("a string"), &self))
-            }
+            Kind::Texts
+            | Kind::Bool
+            | Kind::Doubles
+            | Kind::Fixed64s
+            | Kind::Uint64s
+            | Kind::Message(_)
+            | Kind::Messages(_) => Err(E::invalid_type(Unexpected::Other("a string"), &self)),
         }
     }
 
@@ -188,14 +225,19 @@ impl Value<'_> {
     fn integer<E: de::Error>(self, number: i128, found: Unexpected<'_>) -> Result<bool, E> {
         let Some(bits) = number::bits(self.kind, number) else {
             return Err(match self.kind {
-                Kind::Uint32 | Kind::Fixed32 | Kind::Fixed64 | Kind::Int64 | Kind::Enum(_) => {
-                    E::invalid_value(found, &self)
-                }
+                Kind::Uint32
+                | Kind::Fixed32
+                | Kind::Fixed64
+                | Kind::Sfixed64
+                | Kind::Int64
+                | Kind::Uint64
+                | Kind::Sint32
+                | Kind::Enum(_) => E::invalid_value(found, &self),
                 _ => E::invalid_type(found, &self),
             });
         };
         match self.kind {
-            Kind::Fixed64 | Kind::Double => self.fixed64(bits),
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => self.fixed64(bits),
             Kind::Fixed32 => {
                 self.output.room(8)?;
                 self.output.writer.fixed32_if(self.number, bits as u32);
@@ -207,7 +249,9 @@ impl Value<'_> {
 
     fn varint<E: de::Error>(self, bits: u64) -> Result<bool, E> {
         self.output.room(10)?;
-        if self.keep || bits != 0 {
+        if self.number == 0 {
+            self.output.writer.packed_varint(bits);
+        } else if self.keep || bits != 0 {
             self.output.writer.varint(self.number, bits);
         }
         Ok(true)
@@ -215,7 +259,9 @@ impl Value<'_> {
 
     fn fixed64<E: de::Error>(self, bits: u64) -> Result<bool, E> {
         self.output.room(8)?;
-        if self.keep || bits != 0 {
+        if self.number == 0 {
+            self.output.writer.raw(&bits.to_le_bytes());
+        } else if self.keep || bits != 0 {
             self.output.writer.fixed64(self.number, bits);
         }
         Ok(true)
@@ -229,7 +275,11 @@ fn message<'de, A: MapAccess<'de>>(
     map: A,
 ) -> Result<(), A::Error> {
     let open = output.begin(number, shape.expected)?;
+    let start = output.writer.len();
     fields(output, shape, map)?;
+    if shape.role == Role::Histogram {
+        walk::histogram(&output.writer.written()[start..]).map_err(de::Error::custom)?;
+    }
     output.end(open)
 }
 
@@ -238,8 +288,8 @@ fn fields<'de, A: MapAccess<'de>>(
     shape: &'static Shape,
     mut map: A,
 ) -> Result<(), A::Error> {
-    let choice = shape.role == Role::Choice;
     let mut seen = 0_u32;
+    let mut chosen = false;
     while let Some(known) = map.next_key_seed(Key { output: &mut *output, shape })? {
         let Some(at) = known else {
             map.next_value::<IgnoredAny>()?;
@@ -247,9 +297,10 @@ fn fields<'de, A: MapAccess<'de>>(
         };
         let field = &shape.fields[at];
         output.steps.push(Step::Field(field.name));
-        let value = Value { output: &mut *output, kind: field.kind, number: field.number, keep: choice };
+        let keep = field.presence != Presence::Implicit;
+        let value = Value { output: &mut *output, kind: field.kind, number: field.number, keep };
         if map.next_value_seed(value)? {
-            if choice && seen != 0 {
+            if field.presence == Presence::OneOf && std::mem::replace(&mut chosen, true) {
                 return Err(de::Error::custom("a value of another type stands beside it"));
             }
             if seen & 1 << at != 0 {

@@ -122,7 +122,7 @@ fn spans_of_a_trace_meet_again_across_services() {
     let spans = vec![span("a", 1, tid.clone()), span("b", 2, vec![]), span("a", 3, vec![])];
     let trace = Trace { spans, ..Trace::default() };
     let chunks = chunks(&Sender::default(), &[trace]);
-    assert_eq!(chunks.iter().map(|chunk| chunk.spans).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(chunks.iter().map(|chunk| chunk.items).collect::<Vec<_>>(), [2, 1]);
     let read = read(&chunks);
     assert_eq!((read.len(), read[0].traces.len()), (1, 1));
     let spans = &read[0].traces[0].spans;

@@ -121,7 +121,7 @@ fn many_services_make_many_chunks_and_lose_nothing() {
     let services = 3 * OPEN_GROUPS;
     let traces: Vec<_> = (0..2 * services).map(|n| of_service(format!("s{}", n % services))).collect();
     let chunks = chunks(&Sender::default(), &traces);
-    assert_eq!(chunks.iter().map(|chunk| chunk.spans as usize).sum::<usize>(), 2 * services);
+    assert_eq!(chunks.iter().map(|chunk| chunk.items as usize).sum::<usize>(), 2 * services);
     let identities: std::collections::BTreeSet<_> = chunks.iter().map(|chunk| chunk.identity).collect();
     assert_eq!(identities.len(), services);
 }
@@ -132,7 +132,7 @@ fn a_chunk_stays_small() {
     trace.spans[0].resource = "x".repeat(100_000).into();
     let chunks = chunks(&Sender::default(), &vec![trace; 20]);
     assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk.bytes.len() < CHUNK_BYTES + 101_000));
-    assert_eq!(chunks.iter().map(|chunk| chunk.spans).sum::<u32>(), 20);
+    assert_eq!(chunks.iter().map(|chunk| chunk.items).sum::<u32>(), 20);
 }
 
 #[test]

@@ -1,17 +1,16 @@
-//! From chunks to one `ExportTraceServiceRequest`, without looking at a span.
+//! From chunks of one signal to one request, without looking at a span, point or record.
 //!
-//! A chunk is an encoded `ResourceSpans` already: a request is their concatenation, each framed as field 1.
-//! Chunks of the same resource become one, which then stands once before the scopes of all. The JSON form is
-//! written from those bytes. Pure; next:
-//! `answer`.
+//! A chunk is an encoded `ResourceSpans`, `ResourceMetrics` or `ResourceLogs` already: a request is their
+//! concatenation, each framed as field 1. Chunks of the same resource become one, which then stands once before
+//! the scopes of all. The JSON form is written from those bytes. Pure; next: `answer`.
 
 use crate::deliver::TooLarge;
 use crate::otlp::protobuf::{Fields, varint_length};
-use crate::otlp::{Chunk, json as spans_json};
+use crate::otlp::{Chunk, Signal, json as written};
 use std::collections::HashMap;
 
-/// The field of `ScopeSpans` in a `ResourceSpans`.
-const SCOPE_SPANS: u32 = 2;
+/// The field of scopes with what is in them, of every signal.
+const SCOPES: u32 = 2;
 
 /// The request, at most `limit` bytes long.
 pub(super) fn request(chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarge> {
@@ -21,22 +20,22 @@ pub(super) fn request(chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarg
         return Err(TooLarge);
     }
     let mut out = Vec::with_capacity(length);
-    for resource_spans in &merged {
-        resource_spans.write(&mut out);
+    for resource in &merged {
+        resource.write(&mut out);
     }
     debug_assert_eq!(out.len(), length);
     Ok(out)
 }
 
 /// The request in JSON, at most `limit` bytes long.
-pub(in crate::backend) fn json(chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarge> {
+pub(in crate::backend) fn json(signal: Signal, chunks: &[Chunk], limit: usize) -> Result<Vec<u8>, TooLarge> {
     let mut out = Vec::new();
     // JSON is never much shorter, so that what is refused here would be refused below.
-    spans_json::write_request(&request(chunks, limit)?, &mut out);
+    written::write_request(signal, &request(chunks, limit)?, &mut out);
     if out.len() > limit { Err(TooLarge) } else { Ok(out) }
 }
 
-/// One `ResourceSpans` of the request.
+/// One resource of the request.
 #[derive(Debug)]
 struct Merged<'a> {
     /// What stands before the first scope: resource and schema.
@@ -70,13 +69,13 @@ fn merge(chunks: &[Chunk]) -> Vec<Merged<'_>> {
 }
 
 /// What stands before the first scope and what behind, and whether that is nothing but scopes.
-fn parts(resource_spans: &[u8]) -> (&[u8], &[u8], bool) {
-    let mut fields = Fields::new(resource_spans);
+fn parts(resource: &[u8]) -> (&[u8], &[u8], bool) {
+    let mut fields = Fields::new(resource);
     let mut head = 0;
     let mut in_head = true;
     let mut scopes_only = true;
     while let Some(Ok((number, _, raw))) = fields.next_raw() {
-        if number == SCOPE_SPANS {
+        if number == SCOPES {
             in_head = false;
         } else if in_head {
             head += raw.len();
@@ -84,7 +83,7 @@ fn parts(resource_spans: &[u8]) -> (&[u8], &[u8], bool) {
             scopes_only = false;
         }
     }
-    let (head, rest) = resource_spans.split_at(head);
+    let (head, rest) = resource.split_at(head);
     (head, rest, scopes_only)
 }
 
@@ -136,7 +135,8 @@ mod tests {
             out.text(3, "https://schema");
         }
         let bytes = out.into_inner();
-        Chunk { identity: chunk::identity(&bytes), bytes: bytes.into(), spans, hold: None }
+        let (signal, identity) = (Signal::Traces, chunk::identity(&bytes));
+        Chunk { signal, identity, bytes: bytes.into(), items: spans, hold: None }
     }
 
     /// `service: scope spans, …` of each resource.
@@ -189,7 +189,8 @@ mod tests {
             let chunks: Vec<Chunk> =
                 made.iter().map(|(service, spans, last)| chunk(["a", "b", "c"][*service], "s", *spans, *last)).collect();
             let body = Bytes::from(request(&chunks, 1 << 20).unwrap());
-            let spans = walk::request(&body).unwrap().resources.iter().map(|walked| walked.spans).sum::<u32>();
+            let walked = walk::request(Signal::Traces, &body).unwrap();
+            let spans = walked.resources.iter().map(|walked| walked.items).sum::<u32>();
             prop_assert_eq!(spans, made.iter().map(|(_, spans, _)| spans).sum::<u32>());
             let whole: usize = chunks.iter().map(|chunk| chunk.bytes.len() + 1 + varint_length(chunk.bytes.len() as u64)).sum();
             prop_assert!(body.len() <= whole + chunks.len());
