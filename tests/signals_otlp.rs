@@ -6,7 +6,8 @@
 mod harness;
 
 use harness::Setup;
-use harness::scene::{POINTS, RECORDS, Scene, sent_by};
+use harness::books::{POINTS, RECORDS};
+use harness::scene::{Scene, sent_by};
 use harness::tool::{node, python};
 use serde_json::{Value, json};
 use std::process::Command;

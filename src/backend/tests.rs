@@ -7,10 +7,9 @@ use crate::config::{
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
 use crate::metrics::sketch::Sketch;
-use crate::otlp::Batch;
 use crate::otlp::chunk::tests::chunk;
 use crate::otlp::json::read_request;
-use crate::otlp::{Budget, Chunk};
+use crate::otlp::{Batch, Budget, Chunk, Signal as OtlpSignal};
 use crate::statsd::{Alert, Check, Event, Kind, Note, Status};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -114,7 +113,7 @@ pub(super) fn spans() -> Vec<Chunk> {
         )
     };
     let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
-    read_request(crate::otlp::Signal::Traces, request.as_bytes(), &Budget::new(1 << 20)).unwrap()
+    read_request(OtlpSignal::Traces, request.as_bytes(), &Budget::new(1 << 20)).unwrap()
 }
 
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
@@ -183,13 +182,18 @@ async fn conforms(descriptor: &Descriptor, backend: config::Backend, delivers: b
     queue.offer(Item::Notes { notes, resource: Arc::clone(&snapshot.resource) });
     // Each counted by its own unit: three spans in two chunks, one payload of statistics.
     let (spans, stats) = (3, 1);
-    queue.offer(Item::Otlp(Batch::new(crate::otlp::Signal::Traces, vec![chunk(&[1]), chunk(&[1, 1])])));
+    queue.offer(Item::Otlp(Batch::new(OtlpSignal::Traces, vec![chunk(&[1]), chunk(&[1, 1])])));
+    let (points, records) = (1, 2);
+    for (signal, scopes) in [(OtlpSignal::Metrics, &[1][..]), (OtlpSignal::Logs, &[1, 1])] {
+        queue.offer(Item::Otlp(Batch::new(signal, vec![Chunk { signal, ..chunk(scopes) }])));
+    }
     queue.offer(Item::ClientStats(Bytes::from_static(b"\x80")));
 
     let wait = if delivers { 60_000 } else { 50 };
     let lost = queue.close(Instant::now() + Duration::from_millis(wait)).await;
     let (ledger, status) = (queue.ledger(), queue.status());
     assert!(ledger.balanced() && ledger.waiting == 0 && ledger.in_flight == 0, "{ledger:?}");
+    let (metrics, logs) = (metrics + points, logs + records);
     let all = metrics + logs + spans + stats;
     assert_eq!(ledger.offered, all);
     let units =

@@ -13,6 +13,8 @@ pub mod counts;
 pub mod grow;
 pub mod json;
 pub mod protobuf;
+#[cfg(test)]
+pub(crate) mod samples;
 mod select;
 pub mod signal;
 pub mod view;

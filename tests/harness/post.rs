@@ -23,10 +23,32 @@ pub(crate) fn otlp_of(ids: impl IntoIterator<Item = u64>) -> Value {
     json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": spans }] }] })
 }
 
-/// The answer to an OTLP request over HTTP in JSON.
+/// An OTLP request with a point for each of these numbers, of one gauge.
+pub(crate) fn points_of(numbers: impl IntoIterator<Item = u64>) -> Value {
+    let point = |number: u64| json!({ "asInt": number.to_string(), "timeUnixNano": START.to_string() });
+    let points: Vec<Value> = numbers.into_iter().map(point).collect();
+    let metric = json!({ "name": "depth", "gauge": { "dataPoints": points } });
+    let resource = json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }] });
+    json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "metrics": [metric] }] }] })
+}
+
+/// An OTLP request with a log record for each of these numbers.
+pub(crate) fn records_of(numbers: impl IntoIterator<Item = u64>) -> Value {
+    let record = |number: u64| json!({ "timeUnixNano": START.to_string(), "body": { "stringValue": format!("record {number}") } });
+    let records: Vec<Value> = numbers.into_iter().map(record).collect();
+    let resource = json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": "shop" } }] });
+    json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": records }] }] })
+}
+
+/// The answer to an OTLP request of spans over HTTP in JSON.
 pub(crate) fn otlp(agent: &Agent, request: &Value) -> Answer {
+    otlp_to(agent, "/v1/traces", request)
+}
+
+/// The answer to an OTLP request over HTTP in JSON.
+pub(crate) fn otlp_to(agent: &Agent, path: &str, request: &Value) -> Answer {
     let json = [("content-type", "application/json")];
-    post(agent.otlp_http(), "/v1/traces", &json, request.to_string().as_bytes()).unwrap()
+    post(agent.otlp_http(), path, &json, request.to_string().as_bytes()).unwrap()
 }
 
 /// A Zipkin request with a span for each of these ids.

@@ -1,5 +1,6 @@
 //! A tracer, the agent, and backends that are not ours: what every test of spans is played in.
 
+use super::books::{Counted, SPANS};
 use super::points;
 use super::receiver::Receiver;
 use super::spans::{Span, spans};
@@ -10,18 +11,6 @@ use std::process::Command;
 
 /// The backends of a scene: the receiver over each of its transports, and the file.
 const BACKENDS: [&str; 4] = ["file", "grpc", "http", "json"];
-
-/// What is counted of a signal: its word in `/status` and in own metrics, and the signal's name in the books of
-/// backends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    pub(crate) word: &'static str,
-    pub(crate) signal: &'static str,
-}
-
-pub(crate) const SPANS: Counted = Counted { word: "spans", signal: "traces" };
-pub(crate) const POINTS: Counted = Counted { word: "points", signal: "metrics" };
-pub(crate) const RECORDS: Counted = Counted { word: "log_records", signal: "logs" };
 
 pub(crate) struct Scene {
     pub(crate) agent: Agent,

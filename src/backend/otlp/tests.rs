@@ -1,5 +1,6 @@
 //! The OTLP backend against servers of our own: what goes over the wire, and how answers are taken.
 
+mod pass_through;
 mod wire;
 
 use super::json::Json;

@@ -109,6 +109,31 @@ async fn what_waits_counts_against_the_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_signal_has_a_batch_of_its_own_and_all_share_the_room() {
+    let shelf = Shelf::with_room(4 * ROOM);
+    let batcher = Batcher::new(Arc::clone(&shelf) as Arc<dyn Outlet>, &options(1 << 20, 10));
+    let (_stopping, stopped) = watch::channel(false);
+    let task = tokio::spawn(batcher.clone().run(stopped));
+    let of = |signal, items| vec![Chunk { signal, ..chunk(items, 0) }];
+    let offer = |signal, items| batcher.offer(Protocol::Otlp, signal, of(signal, items));
+    offer(Traces, 1).unwrap();
+    sleep(Duration::from_millis(300)).await;
+    offer(Signal::Metrics, 2).unwrap();
+    offer(Signal::Logs, 3).unwrap();
+    offer(Signal::Logs, 4).unwrap();
+    assert_eq!(offer(Signal::Metrics, 5), Err(NoRoom), "what waits of others counts, too");
+    assert_eq!(Signal::ALL.map(|signal| batcher.waiting(signal).items), [1, 2, 7]);
+    let signals = || shelf.batches.lock().iter().map(|batch| (batch.signal, batch.items)).collect::<Vec<_>>();
+    sleep(Duration::from_millis(201)).await;
+    assert_eq!(signals(), [(Traces, 1)], "each by the age of its own first");
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(signals(), [(Traces, 1), (Signal::Metrics, 2), (Signal::Logs, 7)]);
+    assert_eq!(batcher.counts(Signal::Metrics).refused_total(), 5);
+    assert_eq!(Signal::ALL.map(|signal| batcher.counts(signal).received_total()), [1, 2, 7]);
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_an_age_nothing_waits() {
     let shelf = Shelf::with_room(usize::MAX);
     let traces = config::Traces { batch_age: Duration::ZERO, ..config::Traces::default() };

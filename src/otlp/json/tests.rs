@@ -1,5 +1,7 @@
 //! Reading and writing against each other, against another implementation, and against what is wrong.
 
+mod signals;
+
 use super::*;
 use crate::otlp::budget::Budget;
 use crate::otlp::chunk::Chunk;

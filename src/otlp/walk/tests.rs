@@ -1,5 +1,7 @@
 //! Faults with their places by hand; then what another decoder thinks, over random messages and bytes.
 
+mod signals;
+
 use super::*;
 use crate::otlp::protobuf::Writer;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
