@@ -70,7 +70,12 @@ impl Drain {
     pub(super) fn receive(&mut self) -> io::Result<Batch> {
         self.received = 0;
         while self.received < BATCH {
-            let got = self.call(self.received)?;
+            let got = match self.call(self.received) {
+                Ok(got) => got,
+                Err(error) if self.received == 0 => return Err(error),
+                // What was taken comes first; a fault that lasts shows in the next call.
+                Err(_) => break,
+            };
             self.received += got;
             if got < BACKLOG {
                 break;
