@@ -125,12 +125,10 @@ impl Otlp {
     }
 
     /// Takes what is sound; says what was left out.
-    fn export(
-        &self,
-        signal: Signal,
-        request: Request<'_>,
-        format: Format,
-    ) -> Result<Option<walk::Rejected>, Refused> {
+    fn export(&self, request: Request<'_>, format: Format) -> Result<Option<walk::Rejected>, Refused> {
+        let Some(signal) = Signal::ALL.get(usize::from(request.endpoint)).copied() else {
+            return Err(Refused::unknown(unknown(request.head.uri.path())));
+        };
         if request.body.is_empty() {
             return Ok(None);
         }
@@ -140,14 +138,8 @@ impl Otlp {
                 let walk::Taken { resources, rejected } = walk::request(signal, &request.body)
                     .map_err(|why| Refused::malformed(why.to_string()))?;
                 left_out = rejected;
-                let chunk = |walk::Walked { bytes, items, identity }| Chunk {
-                    signal,
-                    bytes,
-                    items,
-                    identity,
-                    hold: Some(request.hold.clone()),
-                };
-                resources.into_iter().map(chunk).collect()
+                let chunk = |walked| chunk(signal, walked, &request);
+                resources.into_iter().map(chunk).collect::<Result<_, _>>()?
             }
             Format::Json => json_chunks(signal, &request)?,
         };
@@ -162,6 +154,16 @@ impl Otlp {
             self.batcher.reject(Source::Otlp, signal, rejected.items);
         }
         Ok(left_out)
+    }
+}
+
+/// A chunk that holds its memory: the body's, or that of a copy, which would else be under no budget.
+fn chunk(signal: Signal, walked: walk::Walked, request: &Request<'_>) -> Result<Chunk, Refused> {
+    let walk::Walked { bytes, items, identity, copied } = walked;
+    let hold = if copied { request.budget.take(bytes.len()) } else { Some(request.hold.clone()) };
+    match hold {
+        Some(_) => Ok(Chunk { signal, bytes, items, identity, hold }),
+        None => Err(Refused::no_room(Refusal::NoRoom.to_string())),
     }
 }
 
@@ -223,8 +225,7 @@ impl Protocol for Otlp {
     fn take(&self, request: Request<'_>) -> Answer {
         let head = request.head;
         let format = Format::of_head(head);
-        let signal = signal_of(request.endpoint);
-        let answer = match self.export(signal, request, format) {
+        let answer = match self.export(request, format) {
             Ok(left_out) => format.success(left_out.as_ref()),
             Err(refused) => refused.worded(format),
         };
@@ -244,11 +245,6 @@ impl Protocol for Otlp {
         let refused = Refused { status, code, message, retry_after };
         self.share(head, refused.worded(Format::of_head(head)))
     }
-}
-
-/// The signal of a request that was routed.
-fn signal_of(endpoint: u16) -> Signal {
-    Signal::ALL.into_iter().find(|signal| *signal as u16 == endpoint).unwrap_or(Signal::Traces)
 }
 
 /// What is told about a path that is not served.
@@ -286,22 +282,27 @@ impl Format {
     /// `partial_success`.
     fn success(self, left_out: Option<&walk::Rejected>) -> Answer {
         let mut answer = match self {
-            Format::Grpc | Format::Protobuf => Answer::new(StatusCode::OK, PROTOBUF, ""),
+            Format::Grpc | Format::Protobuf => {
+                Answer::new(StatusCode::OK, PROTOBUF, left_out.map(partial_success).unwrap_or_default())
+            }
+            // Taken whole or not at all.
             Format::Json => Answer::new(StatusCode::OK, JSON, "{}"),
         };
-        if let Some(rejected) = left_out {
-            let mut response = Writer::new();
-            let partial = response.begin(1, 0);
-            response.varint(1, rejected.items);
-            response.bytes(2, rejected.first.to_string().as_bytes());
-            response.end(partial);
-            answer.body = response.into_inner().into();
-        }
         if self == Format::Grpc {
             answer.grpc = Some(Grpc { code: 0, message: String::new() });
         }
         answer
     }
+}
+
+/// An `Export…ServiceResponse` that says what was left out.
+fn partial_success(rejected: &walk::Rejected) -> Vec<u8> {
+    let mut response = Writer::new();
+    let partial = response.begin(1, 0);
+    response.varint(1, rejected.items);
+    response.text(2, &rejected.first.to_string());
+    response.end(partial);
+    response.into_inner()
 }
 
 impl Refused {

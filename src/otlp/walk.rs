@@ -80,6 +80,8 @@ pub struct Walked {
     /// Spans, data points or log records.
     pub items: u32,
     pub identity: u64,
+    /// The bytes are a copy and not a slice of the request.
+    pub copied: bool,
 }
 
 /// What cannot be taken while its neighbours are.
@@ -204,7 +206,7 @@ impl Walk {
             } else {
                 request.slice_ref(message)
             };
-            self.taken.resources.push(Walked { bytes, items, identity: identity(message) });
+            self.taken.resources.push(Walked { bytes, items, identity: identity(message), copied: self.cut });
         }
         Ok(())
     }

@@ -260,6 +260,24 @@ fn faulty_points_and_records_are_left_out_and_named() {
 }
 
 #[test]
+fn a_copy_without_the_faulty_is_under_the_budget() {
+    const BODY: &[u8] = &[10, 9, 18, 7, 18, 0, 18, 3, 18, 1, 9];
+    let outlet = Arc::new(Keeps::default());
+    let batcher = Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config::Traces::default());
+    let otlp = Otlp::new(batcher.clone(), &config::OtlpIntake::default());
+    let post = head(Method::POST, "/v1/traces", &[("content-type", PROTOBUF)]);
+    for (limit, status) in [(BODY.len() + 3, 503), (BODY.len() + 4, 200)] {
+        let budget = Budget::new(limit);
+        let hold = budget.take(BODY.len()).unwrap();
+        let body = Bytes::from_static(BODY);
+        let answer = otlp.take(Request { head: &post, endpoint: 0, body, hold, budget: &budget });
+        assert_eq!(answer.status.as_u16(), status);
+        // The copy waits, the body is gone.
+        assert_eq!(budget.held(), if status == 200 { 4 } else { 0 });
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_told_in_the_type_of_the_request() {
     let otlp = otlp(&[]);
     let refuse = |kind, refusal| {

@@ -14,7 +14,7 @@ fn taken(signal: Signal, body: Vec<u8>) -> Vec<Chunk> {
     let taken = walk::request(signal, &Bytes::from(body)).unwrap();
     assert_eq!(taken.rejected, None);
     let chunk =
-        |walk::Walked { bytes, items, identity }| Chunk { signal, bytes, items, identity, hold: None };
+        |walk::Walked { bytes, items, identity, .. }| Chunk { signal, bytes, items, identity, hold: None };
     taken.resources.into_iter().map(chunk).collect()
 }
 
