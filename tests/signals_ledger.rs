@@ -8,7 +8,7 @@ mod harness;
 use harness::books::{Counted, POINTS, RECORDS, SPANS, books_of, expect_books_of};
 use harness::http::{Answer, post};
 use harness::post::{otlp, otlp_of, otlp_to, points_of, records_of};
-use harness::recorder::{Heard, Recorder, Reply};
+use harness::recorder::{Heard, Recorder, Reply, as_named};
 use harness::{Agent, Setup};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
@@ -89,22 +89,10 @@ fn without_a_backend_that_carries_them_they_are_taken_and_counted_as_dropped() {
     assert!(recorder.heard().is_empty());
 }
 
-/// What each backend of the next test answers, by the first part of the path.
+/// What each backend of the next test answers.
 fn each_in_its_way(heard: &Heard) -> Reply {
-    match heard.path.split('/').nth(1).unwrap() {
-        "poison" => Reply::status(400),
-        "unauthorized" => Reply::status(401),
-        "retries_exhausted" => Reply::status(503),
-        "too_large" => Reply::status(413),
-        "partial" => {
-            let partial =
-                ExportMetricsPartialSuccess { rejected_data_points: 3, error_message: "no".to_owned() };
-            let answer = ExportMetricsServiceResponse { partial_success: Some(partial) };
-            Reply::Now(200, answer.encode_to_vec().into())
-        }
-        "willing" => Reply::status(200),
-        other => panic!("/{other}"),
-    }
+    let partial = ExportMetricsPartialSuccess { rejected_data_points: 3, error_message: "no".to_owned() };
+    as_named(heard, ExportMetricsServiceResponse { partial_success: Some(partial) })
 }
 
 #[test]

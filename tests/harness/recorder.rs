@@ -41,6 +41,20 @@ impl Reply {
     }
 }
 
+/// What a backend answers that is named, in the first part of its path, after what becomes of its payloads;
+/// `partial` is the response that says so.
+pub(crate) fn as_named(heard: &Heard, partial: impl prost::Message) -> Reply {
+    match heard.path.split('/').nth(1).unwrap() {
+        "poison" => Reply::status(400),
+        "unauthorized" => Reply::status(401),
+        "retries_exhausted" => Reply::status(503),
+        "too_large" => Reply::status(413),
+        "partial" => Reply::Now(200, partial.encode_to_vec().into()),
+        "unsupported" | "willing" => Reply::status(200),
+        other => panic!("/{other}"),
+    }
+}
+
 impl Heard {
     /// The text of a header; empty when there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
