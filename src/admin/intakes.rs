@@ -1,4 +1,4 @@
-//! The listeners for spans as `/status` shows them.
+//! The listeners for requests as `/status` shows them.
 
 use crate::intake::http::Watch;
 use serde::Serialize;

@@ -58,9 +58,9 @@ pub static ALL: &[Part] = &[
         name: "intake accept",
         form: Form::Task,
         owner: "src/intake/http/server.rs",
-        bound: "one a listener for spans",
+        bound: "one a listener for requests",
         when_full: "the kernel's accept queue holds newcomers",
-        stopped_by: "the end of the agent, before the last batch of spans",
+        stopped_by: "the end of the agent, before the last batches",
     },
     Part {
         name: "intake connection",
@@ -103,7 +103,7 @@ pub static ALL: &[Part] = &[
         stopped_by: "the end of the agent, which closes the last window itself",
     },
     Part {
-        name: "spans",
+        name: "batches",
         form: Form::Channel,
         owner: "src/otlp/batch.rs",
         bound: "less than one batch a signal: `traces.batch_bytes`, `traces.batch_spans`, `traces.batch_age`",
@@ -111,7 +111,7 @@ pub static ALL: &[Part] = &[
         stopped_by: "`Batcher::close`, after the intakes of requests and before the queues",
     },
     Part {
-        name: "spans",
+        name: "batches",
         form: Form::Task,
         owner: "src/otlp/batch.rs",
         bound: "one",

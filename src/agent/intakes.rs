@@ -1,4 +1,4 @@
-//! The listeners for spans: bound together, served together, closed together before what they fed.
+//! The listeners for requests (OTLP, Datadog, Zipkin): bound together, served together, closed together before what they fed.
 //!
 //! Here a protocol meets its addresses; a new one is one more `add` and one more arm.
 

@@ -9,7 +9,7 @@ mod intakes;
 mod notes;
 mod page;
 mod proxy;
-mod spans;
+mod signals;
 mod stop;
 mod trim;
 mod view;
@@ -29,7 +29,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::export::Exporter;
 use crate::telemetry::recorder::AlreadyInstalled;
 use crate::{backend, clock};
-use spans::Spans;
+use signals::Signals;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,8 +96,8 @@ pub(crate) struct Agent {
     aggregator: Aggregator,
     queues: Vec<Queue>,
     notes: JoinHandle<()>,
-    /// What the intakes of spans share, and the task that sends their batches on by age.
-    spans: Spans,
+    /// What the intakes of requests share, and the task that sends their batches on by age.
+    signals: Signals,
     batches: JoinHandle<()>,
     listeners: Vec<Running>,
     intakes: intakes::Intakes,
@@ -130,13 +130,13 @@ impl Agent {
             stopped.clone(),
         ));
 
-        let spans = Spans::new(&config, &queues);
-        let batches = tokio::spawn(spans.batcher.clone().run(stopped.clone()));
+        let signals = Signals::new(&config, &queues);
+        let batches = tokio::spawn(signals.batcher.clone().run(stopped.clone()));
 
         let view = Arc::new(View::new(
             aggregator.clone(),
             queues.clone(),
-            spans.clone(),
+            signals.clone(),
             Exposition::new(Arc::new(page::Series(aggregator.clone())), &config.resource),
             recorder,
         ));
@@ -156,7 +156,7 @@ impl Agent {
             let dialect = Dialect { influx: false, librato: false, signalfx: false, gauge_deltas: false };
             listeners.push(serve(bound, dialect, &aggregator, &view)?);
         }
-        let intakes = intakes.serve(&config, &spans.budget, &spans.batcher, statsd)?;
+        let intakes = intakes.serve(&config, &signals.budget, &signals.batcher, statsd)?;
         view.add_intakes(intakes.watches());
         let windows = tokio::spawn(windows::run(
             aggregator.clone(),
@@ -183,7 +183,7 @@ impl Agent {
             aggregator,
             queues,
             notes,
-            spans,
+            signals,
             batches,
             listeners,
             intakes,

@@ -1,4 +1,4 @@
-//! Spans, metrics and log records on their way through the agent: the budget and the batcher that intakes share, and
+//! Signals, metrics and log records on their way through the agent: the budget and the batcher that intakes share, and
 //! the queues of the backends behind them.
 //!
 //! Without a backend that carries a signal it is taken and counted as dropped, so that an app's SDK works, and
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the intakes of requests are given, and how it fares.
 #[derive(Clone)]
-pub(super) struct Spans {
+pub(super) struct Signals {
     pub(super) budget: Budget,
     pub(super) batcher: Batcher,
     outlet: Arc<Queues>,
@@ -42,9 +42,9 @@ struct Way {
     no_backend: AtomicU64,
 }
 
-impl Spans {
+impl Signals {
     /// `queues` stand in the order of the configured backends.
-    pub(super) fn new(config: &Config, queues: &[Queue]) -> Spans {
+    pub(super) fn new(config: &Config, queues: &[Queue]) -> Signals {
         let carrying = |signal: deliver::Signal| -> Vec<Queue> {
             let carries =
                 |backend: &config::Backend| backend::descriptor(&backend.kind).signals.contains(&signal);
@@ -60,7 +60,7 @@ impl Spans {
             stats_refused,
             stats_not_carried,
         });
-        Spans {
+        Signals {
             budget: Budget::new(config.traces.budget_bytes),
             batcher: Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config.traces),
             outlet,

@@ -50,7 +50,7 @@ async fn drain(agent: Agent) {
         aggregator,
         queues,
         notes,
-        spans,
+        signals,
         batches,
         listeners,
         intakes,
@@ -77,7 +77,7 @@ async fn drain(agent: Agent) {
     // The last batch, one more window, the last notes, and then the queues.
     stopping.send_replace(true);
     ended("batches", batches).await;
-    spans.batcher.close();
+    signals.batcher.close();
     ended("windows", windows).await;
     ended("summary", summary).await;
     ended("notes", notes).await;
@@ -125,12 +125,12 @@ fn farewell(view: &super::view::View, queues: &[Queue]) {
         delivered += ledger.sent;
         lost += ledger.dropped_total();
     }
-    let before = view.intake_losses() + view.spans.dropped();
+    let before = view.intake_losses() + view.signals.dropped();
     tracing::info!(
         received = view.messages(),
-        spans = view.spans.received(Signal::Traces),
-        points = view.spans.received(Signal::Metrics),
-        log_records = view.spans.received(Signal::Logs),
+        spans = view.signals.received(Signal::Traces),
+        points = view.signals.received(Signal::Metrics),
+        log_records = view.signals.received(Signal::Logs),
         delivered,
         lost = lost + before,
         unfetched = view.unfetched(),

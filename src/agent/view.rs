@@ -1,7 +1,7 @@
 //! The running agent as others look at it: `/status`, its own metrics, the summary in the log.
 
 use super::page::Series;
-use super::spans::Spans;
+use super::signals::Signals;
 use crate::admin::collect::{self, ListenerSource};
 use crate::admin::intakes::IntakeStatus;
 use crate::admin::kernel_drops::SocketFacts;
@@ -32,7 +32,7 @@ pub(super) struct View {
     pub(super) aggregator: Aggregator,
     pub(super) exposition: Arc<Exposition<Series>>,
     pub(super) recorder: Recorder,
-    pub(super) spans: Spans,
+    pub(super) signals: Signals,
     queues: Vec<Queue>,
     listeners: Mutex<Vec<Listener>>,
     intakes: Mutex<Vec<http::Watch>>,
@@ -54,7 +54,7 @@ impl View {
     pub(super) fn new(
         aggregator: Aggregator,
         queues: Vec<Queue>,
-        spans: Spans,
+        signals: Signals,
         exposition: Arc<Exposition<Series>>,
         recorder: Recorder,
     ) -> View {
@@ -63,7 +63,7 @@ impl View {
             aggregator,
             exposition,
             recorder,
-            spans,
+            signals,
             queues,
             listeners: Mutex::default(),
             intakes: Mutex::default(),
@@ -149,7 +149,7 @@ impl View {
         telemetry::total(Metric::ContextsCreated, &[], contexts.created);
         telemetry::total(Metric::ContextsEvicted, &["room"], contexts.evicted);
         telemetry::total(Metric::ContextsEvicted, &["expired"], contexts.expired);
-        self.spans.collect();
+        self.signals.collect();
         telemetry::process::collect(Duration::from_nanos(self.started_ns));
     }
 
@@ -214,7 +214,7 @@ impl StatusSource for View {
     }
 
     fn requests(&self) -> RequestStatus {
-        self.spans.status()
+        self.signals.status()
     }
 }
 

@@ -126,7 +126,7 @@ choices! {
 }
 
 section! {
-    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP.
+    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP; what came by OTLP, as it came.
     pub struct Otlp {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
         /// `/v1/logs` and `/v1/traces` are appended.

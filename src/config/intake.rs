@@ -1,5 +1,5 @@
-//! `[otlp]`, `[datadog]`, `[zipkin]`: what listens for spans; `[intake]`: what all of them share; `[traces]`:
-//! what holds spans on their way.
+//! `[otlp]`, `[datadog]`, `[zipkin]`: what listens for requests; `[intake]`: what all of them share; `[traces]`:
+//! what holds spans, data points and log records on their way.
 
 use super::format::{Bytes, Count, HttpListens, SocketMode, Span, Texts, YEAR_MS};
 use super::section::section;
@@ -18,7 +18,7 @@ section! {
         max_grpc_bytes "max_grpc_bytes": usize as Bytes<usize, 1_024, { 1 << 30 }> = 16 << 20;
         /// Largest HTTP body, as sent and after decompression.
         max_http_bytes "max_http_bytes": usize as Bytes<usize, 1_024, { 1 << 30 }> = 20 << 20;
-        /// Origins of web pages that may send spans, such as `"https://shop.example"`; `"*"` allows all.
+        /// Origins of web pages that may send, such as `"https://shop.example"`; `"*"` allows all.
         cors_origins "cors_origins": Vec<String> as Texts = Vec::new();
     }
 }
@@ -58,16 +58,16 @@ section! {
 }
 
 section! {
-    /// Spans on their way to the backends.
+    /// Spans on their way to the backends, and in the same way the metrics and log records that come by OTLP.
     pub struct Traces {
         /// Memory for all request bodies that are being read, decoded and queued. A request that does not
         /// fit is refused as its protocol says it, and counted.
         budget_bytes "budget_bytes": usize as Bytes<usize, 1_024, { 16 << 30 }> = 64 << 20;
-        /// A batch is sent on when it has so many bytes.
+        /// A batch, one of each signal, is sent on when it has so many bytes.
         batch_bytes "batch_bytes": usize as Bytes<usize, 1, { 1 << 30 }> = 1 << 20;
-        /// Or so many spans.
+        /// Or so many spans, data points or log records.
         batch_spans "batch_spans": usize as Count<1, 1_000_000> = 8_192;
-        /// Or when its first span is so old.
+        /// Or when the first in it is so old.
         batch_age "batch_age": Duration as Span<0, 60_000> = Duration::from_millis(500);
     }
 }

@@ -120,12 +120,12 @@ table! {
     HttpConnections Gauge "pillion_http_connections" [] "Open connections of the HTTP server.";
     HttpConnectionsClosed Counter "pillion_http_connections_closed_total" ["reason"] "Connections that the HTTP server ended, by reason.";
     HttpAcceptErrors Counter "pillion_http_accept_errors_total" [] "Connections that could not be accepted, most often for want of file descriptors.";
-    IntakeRequests Counter "pillion_intake_requests_total" ["protocol", "status"] "Requests answered by the span intakes, by protocol and by HTTP status or, over gRPC, the name of its code.";
-    IntakeRefused Counter "pillion_intake_refused_total" ["protocol", "reason"] "Requests refused by the span intakes, by reason.";
-    IntakeBodyBytes Counter "pillion_intake_body_bytes_total" ["protocol"] "Bytes of request bodies that the span intakes read, as sent.";
-    IntakeConnections Gauge "pillion_intake_connections" ["protocol"] "Open connections of the span intakes.";
-    IntakeConnectionsClosed Counter "pillion_intake_connections_closed_total" ["protocol", "reason"] "Connections that the span intakes ended, by reason.";
-    IntakeAcceptErrors Counter "pillion_intake_accept_errors_total" ["protocol"] "Connections that a span intake could not accept, most often for want of file descriptors.";
+    IntakeRequests Counter "pillion_intake_requests_total" ["protocol", "status"] "Requests answered by the intakes of OTLP, Datadog and Zipkin, by protocol and by HTTP status or, over gRPC, the name of its code.";
+    IntakeRefused Counter "pillion_intake_refused_total" ["protocol", "reason"] "Requests refused by these intakes, by reason.";
+    IntakeBodyBytes Counter "pillion_intake_body_bytes_total" ["protocol"] "Bytes of request bodies that these intakes read, as sent.";
+    IntakeConnections Gauge "pillion_intake_connections" ["protocol"] "Open connections of these intakes.";
+    IntakeConnectionsClosed Counter "pillion_intake_connections_closed_total" ["protocol", "reason"] "Connections that these intakes ended, by reason.";
+    IntakeAcceptErrors Counter "pillion_intake_accept_errors_total" ["protocol"] "Connections that such an intake could not accept, most often for want of file descriptors.";
     LogSuppressed Counter "pillion_log_lines_suppressed_total" [] "Log lines held back by the rate limit of their call site.";
     TelemetryOffered Counter "pillion_telemetry_offered_total" ["signal"] "Own spans and log records meant for the configured endpoint; what is neither sent nor lost waits or found no room.";
     TelemetrySent Counter "pillion_telemetry_sent_total" ["signal"] "Own spans and log records that the configured endpoint took.";
