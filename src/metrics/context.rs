@@ -4,9 +4,9 @@
 //! `records`, some seven bytes in the hash tables: a counter context costs about 100 bytes where tags
 //! are shared and never more than 250.
 
+use super::class::Class;
 use super::records::{Address, Records};
 use super::strings::spread;
-use crate::statsd::Kind;
 use hashbrown::HashTable;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -22,14 +22,14 @@ pub type ContextId = u32;
 /// One context.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
-    /// A counter's total or a gauge's value as bits; for other kinds the index of their state.
+    /// A counter's total or a gauge's value as bits; for other classes the index of their state.
     pub(super) bits: u64,
     pub(super) address: Address,
     /// Unix seconds of its beginning.
     pub(super) start_s: u32,
     /// The window in which it was last touched.
     pub(super) last: u32,
-    pub(super) kind: Kind,
+    pub(super) class: Class,
     pub(super) flags: u8,
     pub(super) treatment: u16,
 }
@@ -92,11 +92,11 @@ impl Contexts {
     }
 
     /// The context of a key (see `series::Key`) and type.
-    pub(super) fn find(&self, key: &str, kind: Kind) -> Option<ContextId> {
-        let (table, hash) = self.hash(key, kind);
+    pub(super) fn find(&self, key: &str, class: Class) -> Option<ContextId> {
+        let (table, hash) = self.hash(key, class);
         let same = |id: &ContextId| {
             let context = &self.all[*id as usize];
-            context.kind == kind && self.records.equals(context.address, key)
+            context.class == class && self.records.equals(context.address, key)
         };
         self.tables[table].find(spread(hash.into()), same).copied()
     }
@@ -104,7 +104,7 @@ impl Contexts {
     /// Adds a context that `find` did not know. `None` when there is no room for its text.
     pub(super) fn insert(&mut self, key: &str, mut context: Context) -> Option<ContextId> {
         context.address = self.records.store(key)?;
-        let (table, hash) = self.hash(key, context.kind);
+        let (table, hash) = self.hash(key, context.class);
         let id = match self.free.pop() {
             Some(id) => {
                 let at = id as usize;
@@ -153,7 +153,7 @@ impl Contexts {
         let at = id as usize;
         let mut key = String::new();
         self.records.read(self.all[at].address, &mut key);
-        let (table, hash) = self.hash(&key, self.all[at].kind);
+        let (table, hash) = self.hash(&key, self.all[at].class);
         if let Ok(found) = self.tables[table].find_entry(spread(hash.into()), |other| *other == id) {
             found.remove();
         }
@@ -234,8 +234,8 @@ impl Contexts {
     }
 
     /// The table of a key and type, and what finds it there: sixteen bits tell the thousands in one table apart.
-    fn hash(&self, key: &str, kind: Kind) -> (usize, u16) {
-        let hash = xxh3_64_with_seed(key.as_bytes(), self.key ^ (kind as u64 + 1));
+    fn hash(&self, key: &str, class: Class) -> (usize, u16) {
+        let hash = xxh3_64_with_seed(key.as_bytes(), self.key ^ (class as u64 + 1));
         ((((hash >> 32) * TABLES as u64) >> 32) as usize, hash as u16)
     }
 }
@@ -254,7 +254,7 @@ mod tests {
             address: Address::NOWHERE,
             start_s: 0,
             last: 0,
-            kind: Kind::Counter,
+            class: Class::Counter,
             flags: 0,
             treatment: 0,
         }
@@ -269,9 +269,9 @@ mod tests {
             contexts.bury(*id);
         }
         for (n, id) in (0..).zip(&ids) {
-            let found = contexts.find(&key(n), Kind::Counter);
+            let found = contexts.find(&key(n), Class::Counter);
             assert_eq!(found, (n % 2 == 1).then_some(*id), "{n}");
-            assert_eq!(contexts.find(&key(n), Kind::Gauge), None);
+            assert_eq!(contexts.find(&key(n), Class::Gauge), None);
         }
         let used: usize = contexts.tables.iter().map(HashTable::len).sum();
         assert_eq!((used, contexts.live()), (15_000, 15_000));
@@ -283,7 +283,7 @@ mod tests {
     fn tables_fill_evenly() {
         let (contexts, mut filled) = (Contexts::new(7, false), [0; TABLES]);
         for n in 0..1_000_000 {
-            filled[contexts.hash(&key(n), Kind::Counter).0] += 1;
+            filled[contexts.hash(&key(n), Class::Counter).0] += 1;
         }
         assert!(filled.iter().all(|n| (2_700..3_584).contains(n)), "{filled:?}");
     }

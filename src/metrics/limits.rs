@@ -4,11 +4,11 @@
 //! that sums stay true. A name over its own limit evicts nobody; over the total limit the longest
 //! idle context goes first, and a context that is not idle never goes.
 
+use super::class::Class;
 use super::context::{Context, ContextId, GONE, HIDDEN, OVERFLOW};
 use super::records::Address;
 use super::registry::Registry;
 use super::window::EVICTABLE_SHARE;
-use crate::statsd::Kind;
 use std::collections::BTreeMap;
 
 /// The tag of an overflow series.
@@ -87,30 +87,36 @@ impl Overflow {
 }
 
 /// What the names beyond the list fold into, by type.
-fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "counters",
-        Kind::Gauge => "gauges",
-        Kind::Timer => "timers",
-        Kind::Histogram => "histograms",
-        Kind::Distribution => "distributions",
-        Kind::Set => "sets",
+fn plural(class: Class) -> &'static str {
+    match class {
+        Class::Counter => "counters",
+        Class::Gauge => "gauges",
+        Class::Timer => "timers",
+        Class::Histogram => "histograms",
+        Class::Distribution => "distributions",
+        Class::Set => "sets",
+        Class::OtlpSum => "otlp_sums",
+        Class::OtlpUpDownSum => "otlp_up_down_sums",
+        Class::OtlpGauge => "otlp_gauges",
+        Class::OtlpHistogram => "otlp_histograms",
+        Class::OtlpExponentialHistogram => "otlp_exponential_histograms",
+        Class::OtlpSummary => "otlp_summaries",
     }
 }
 
 impl Registry {
     /// Finds or makes the context of a key; over a limit, the series that it folds into.
-    pub(super) fn resolve(&mut self, key: &str, kind: Kind, treatment: u16, now_s: u32) -> Resolved {
-        if let Some(id) = self.contexts.find(key, kind) {
+    pub(super) fn resolve(&mut self, key: &str, class: Class, treatment: u16, now_s: u32) -> Resolved {
+        if let Some(id) = self.contexts.find(key, class) {
             return Resolved::Context(id);
         }
         let name = key.split('\n').next().unwrap_or_default();
         if self.is_full(name) || !self.make_room() {
-            return self.fold(name, kind, now_s);
+            return self.fold(name, class, now_s);
         }
-        match self.create(key, kind, treatment, now_s, 0) {
+        match self.create(key, class, treatment, now_s, 0) {
             Some(id) => Resolved::Context(id),
-            None => self.fold(name, kind, now_s),
+            None => self.fold(name, class, now_s),
         }
     }
 
@@ -158,19 +164,19 @@ impl Registry {
             && context.flags & (OVERFLOW | GONE) == 0
     }
 
-    fn fold(&mut self, name: &str, kind: Kind, now_s: u32) -> Resolved {
+    fn fold(&mut self, name: &str, class: Class, now_s: u32) -> Resolved {
         self.overflow.count(name, self.window);
         let tags = &self.options.overflow_tags;
         let own = format!("{name}\n{tags}");
-        if let Some(id) = self.contexts.find(&own, kind) {
+        if let Some(id) = self.contexts.find(&own, class) {
             return Resolved::Folded(id);
         }
         let is_own = self.overflow.series < OVERFLOW_NAMES;
-        let key = if is_own { own } else { format!("pillion.overflow.{}\n{tags}", plural(kind)) };
-        if let Some(id) = self.contexts.find(&key, kind) {
+        let key = if is_own { own } else { format!("pillion.overflow.{}\n{tags}", plural(class)) };
+        if let Some(id) = self.contexts.find(&key, class) {
             return Resolved::Folded(id);
         }
-        match self.create(&key, kind, DEFAULT_TREATMENT, now_s, OVERFLOW) {
+        match self.create(&key, class, DEFAULT_TREATMENT, now_s, OVERFLOW) {
             Some(id) => {
                 self.overflow.series += 1;
                 if is_own {
@@ -182,15 +188,15 @@ impl Registry {
         }
     }
 
-    fn create(&mut self, key: &str, kind: Kind, treatment: u16, now_s: u32, flags: u8) -> Option<ContextId> {
-        let bits = self.new_state(kind, treatment);
+    fn create(&mut self, key: &str, class: Class, treatment: u16, now_s: u32, flags: u8) -> Option<ContextId> {
+        let bits = self.new_state(class, treatment);
         // `HIDDEN` until the first value comes: a page read in between must not show a bare zero.
         let context = Context {
             bits,
             address: Address::NOWHERE,
             start_s: now_s,
             last: self.window,
-            kind,
+            class,
             flags: flags | HIDDEN,
             treatment,
         };

@@ -5,6 +5,7 @@
 //! or a backend.
 
 pub mod aggregator;
+mod class;
 mod context;
 pub mod control;
 mod distribution;
@@ -12,6 +13,7 @@ mod forms;
 mod hand_over;
 mod limits;
 mod page;
+pub mod points;
 mod records;
 pub mod registry;
 mod resolve;
@@ -27,6 +29,7 @@ mod top;
 mod window;
 
 pub use aggregator::Aggregator;
+pub use class::Class;
 pub use context::ContextId;
 pub use control::Control;
 pub use limits::OVERFLOW_TAG;

@@ -5,10 +5,10 @@
 //! waits only for pages that have ended must not wait for later ones, too.
 
 use super::aggregator::Aggregator;
+use super::class::Class;
 use super::context::{ContextId, HIDDEN};
 use super::registry::Registry;
 use super::series::{Key, PageSeries, PageValue};
-use crate::statsd::Kind;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -111,31 +111,42 @@ impl Registry {
         };
         key.clear();
         self.contexts.read_key(id, key);
-        let value = match context.kind {
-            Kind::Counter => PageValue::Counter {
+        let value = match context.class {
+            Class::Counter => PageValue::Counter {
                 total: f64::from_bits(context.bits),
                 monotonic: context.flags & super::context::NEGATIVE == 0,
             },
-            Kind::Gauge => PageValue::Gauge(f64::from_bits(context.bits)),
-            Kind::Set => match self.sets.get(context.bits) {
+            Class::Gauge => PageValue::Gauge(f64::from_bits(context.bits)),
+            Class::Set => match self.sets.get(context.bits) {
                 Some(set) => PageValue::Set(set.closed.unwrap_or_else(|| set.current.estimate())),
                 None => return visit(id, None),
             },
-            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+            Class::Timer | Class::Histogram | Class::Distribution => {
                 match self.distributions.get(context.bits) {
                     Some(state) => PageValue::Distribution(state.page()),
                     None => return visit(id, None),
                 }
             }
+            Class::OtlpSum
+            | Class::OtlpUpDownSum
+            | Class::OtlpGauge
+            | Class::OtlpHistogram
+            | Class::OtlpExponentialHistogram
+            | Class::OtlpSummary => match self.totals.get(context.bits) {
+                Some(total) => total.page(),
+                None => return visit(id, None),
+            },
         };
+        let total = context.class.statsd().is_none().then(|| self.totals.get(context.bits)).flatten();
         visit(
             id,
             Some(PageSeries {
                 born: self.contexts.born(id),
                 key: Key(key),
-                kind: context.kind,
+                class: context.class,
                 treatment: &self.treatments[context.treatment as usize],
-                start_ns: context.start_ns(),
+                meta: total.and_then(Total::meta),
+                start_ns: total.map_or(0, Total::start_ns).max(0),
                 value,
             }),
         );

@@ -5,14 +5,15 @@
 //! contexts does so in slices (`window`, `page`). It never looks at a clock or a socket. What may
 //! live, fold or go is decided in `limits`. Next: `crate::deliver`.
 
+use super::class::Class;
 use super::context::{Context, ContextId, Contexts, HIDDEN, NEGATIVE};
 use super::distribution::{DistributionState, WINDOW_PARTS};
 use super::limits::Overflow;
 use super::page::Limbo;
+use super::points::Total;
 use super::series::{Series, Treatment};
 use super::set::Set;
 use super::top::Top;
-use crate::statsd::Kind;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -64,6 +65,8 @@ pub struct Registry {
     pub(super) treatments: Arc<[Arc<Treatment>]>,
     pub(super) distributions: Slab<DistributionState>,
     pub(super) sets: Slab<SetState>,
+    /// What OTLP's points add up to.
+    pub(super) totals: Slab<Total>,
     /// The total of each counter that the last snapshot carried; empty without push backends.
     pub(super) sent: Vec<f64>,
     /// Points with a client timestamp, for the next snapshot.
@@ -110,6 +113,7 @@ impl Registry {
             treatments,
             distributions: Slab::default(),
             sets: Slab::default(),
+            totals: Slab::default(),
             sent: Vec::new(),
             points: Vec::new(),
             window: 1,
@@ -161,7 +165,7 @@ impl Registry {
         let context = *self.touch(id);
         let treatment = &self.treatments[context.treatment as usize];
         if let Some(state) = self.distributions.get_mut(context.bits) {
-            state.insert(context.kind, treatment, values);
+            state.insert(context.class.like(), treatment, values);
         }
     }
 
@@ -186,28 +190,40 @@ impl Registry {
         taken
     }
 
-    /// Makes the state that a kind needs; gives the bits of a new context.
-    pub(super) fn new_state(&mut self, kind: Kind, treatment: u16) -> u64 {
-        match kind {
-            Kind::Counter | Kind::Gauge => 0f64.to_bits(),
-            Kind::Set => self.sets.insert(SetState::default()),
-            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+    /// Makes the state that a class needs; gives the bits of a new context.
+    pub(super) fn new_state(&mut self, class: Class, treatment: u16) -> u64 {
+        match class {
+            Class::Counter | Class::Gauge => 0f64.to_bits(),
+            Class::Set => self.sets.insert(SetState::default()),
+            Class::Timer | Class::Histogram | Class::Distribution => {
                 let treatment = &self.treatments[treatment as usize];
                 let pushing = self.options.pushing != Pushing::Nothing;
-                self.distributions.insert(DistributionState::new(kind, treatment, pushing))
+                self.distributions.insert(DistributionState::new(class.like(), treatment, pushing))
             }
+            Class::OtlpSum
+            | Class::OtlpUpDownSum
+            | Class::OtlpGauge
+            | Class::OtlpHistogram
+            | Class::OtlpExponentialHistogram
+            | Class::OtlpSummary => self.totals.insert(Total::new(class)),
         }
     }
 
     pub(super) fn drop_state(&mut self, context: Context) {
-        match context.kind {
-            Kind::Counter | Kind::Gauge => {}
-            Kind::Set => self.sets.remove(context.bits),
-            Kind::Timer | Kind::Histogram | Kind::Distribution => self.distributions.remove(context.bits),
+        match context.class {
+            Class::Counter | Class::Gauge => {}
+            Class::Set => self.sets.remove(context.bits),
+            Class::Timer | Class::Histogram | Class::Distribution => self.distributions.remove(context.bits),
+            Class::OtlpSum
+            | Class::OtlpUpDownSum
+            | Class::OtlpGauge
+            | Class::OtlpHistogram
+            | Class::OtlpExponentialHistogram
+            | Class::OtlpSummary => self.totals.remove(context.bits),
         }
     }
 
-    fn touch(&mut self, id: ContextId) -> &mut Context {
+    pub(super) fn touch(&mut self, id: ContextId) -> &mut Context {
         let start_s = (self.window_start_ns / 1_000_000_000) as u32;
         let window = self.window;
         if self.contexts.at(id).flags & HIDDEN != 0 {
@@ -224,7 +240,7 @@ impl Registry {
 
 /// Finite values may add up to more than a number can be: the sum stays at its end instead of becoming
 /// infinite, and later not a number.
-fn finite(sum: f64) -> f64 {
+pub(super) fn finite(sum: f64) -> f64 {
     if sum.is_nan() { 0.0 } else { sum.clamp(f64::MIN, f64::MAX) }
 }
 

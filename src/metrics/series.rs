@@ -2,6 +2,8 @@
 //!
 //! Plain data, no behaviour beyond reading. It must never say how a backend names or formats things.
 
+use super::class::Class;
+use super::points::{Exponential, Meta};
 use super::sketch::Sketch;
 use crate::config::HistogramStyle;
 use crate::statsd::Kind;
@@ -74,8 +76,10 @@ pub struct PageSeries<'a> {
     /// Order of creation: of two that collide, the one with the larger number is the later.
     pub born: u64,
     pub key: Key<'a>,
-    pub kind: Kind,
+    pub class: Class,
     pub treatment: &'a Treatment,
+    /// What the metric says of itself; StatsD's say nothing.
+    pub meta: Option<&'a Meta>,
     /// When the context began, in nanoseconds since the epoch.
     pub start_ns: u64,
     pub value: PageValue<'a>,
@@ -93,6 +97,11 @@ pub enum PageValue<'a> {
     /// Members seen in the last closed window.
     Set(u64),
     Distribution(PageDistribution<'a>),
+    /// A number of OTLP: of a sum, the running total.
+    Number(f64),
+    Histogram(PageHistogram<'a>),
+    Exponential(&'a Exponential),
+    Summary(PageSummary<'a>),
 }
 
 /// A timer (values in milliseconds), histogram or distribution on the page.
@@ -105,6 +114,27 @@ pub struct PageDistribution<'a> {
     pub bucket_counts: &'a [u64],
     /// The sliding window of summaries; `None` when the style is `Histogram`.
     pub window: Option<&'a Sketch>,
+}
+
+/// A histogram of OTLP with its own bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct PageHistogram<'a> {
+    /// Upper bounds, ascending, without +Inf.
+    pub bounds: &'a [f64],
+    /// Not cumulative; one per bound and one for +Inf. They add up to `count`.
+    pub counts: &'a [u64],
+    pub count: u64,
+    /// 0 where the app sends none.
+    pub sum: f64,
+}
+
+/// A summary of OTLP.
+#[derive(Clone, Copy, Debug)]
+pub struct PageSummary<'a> {
+    /// Quantiles from 0 to 1 with their values, as the app computed them last.
+    pub quantiles: &'a [(f64, f64)],
+    pub count: u64,
+    pub sum: f64,
 }
 
 /// One flush window (or a part of a large one), immutable, shared by all push backends.

@@ -4,10 +4,10 @@
 //! arrives while the walk is under way is in this window or the next, never in both and never in none:
 //! each context closes its window at the moment its slice is walked.
 
+use super::class::Class;
 use super::context::{Context, ContextId, HIDDEN, NEGATIVE, OVERFLOW};
 use super::registry::{Pushing, Registry};
 use super::series::{Series, Value};
-use crate::statsd::Kind;
 use std::sync::Arc;
 
 /// Contexts walked under one hold of the lock.
@@ -104,21 +104,28 @@ impl Registry {
         let active = context.last >= closing.window;
         let pushing = self.options.pushing != Pushing::Nothing;
         let fresh = closing.window.saturating_sub(context.last) <= self.options.expiry_windows;
-        let value = match context.kind {
-            Kind::Counter if pushing && fresh => {
+        let value = match context.class {
+            Class::Counter if pushing && fresh => {
                 let total = f64::from_bits(context.bits);
                 let sent = std::mem::replace(&mut self.sent[id as usize], total);
                 Some(Value::Counter { delta: total - sent, total, monotonic: context.flags & NEGATIVE == 0 })
             }
-            Kind::Gauge if pushing && fresh => Some(Value::Gauge(f64::from_bits(context.bits))),
-            Kind::Counter | Kind::Gauge => None,
-            Kind::Set => self.sets.get_mut(context.bits).and_then(|set| {
+            Class::Gauge if pushing && fresh => Some(Value::Gauge(f64::from_bits(context.bits))),
+            Class::Counter | Class::Gauge => None,
+            // Push backends get the points themselves.
+            Class::OtlpSum
+            | Class::OtlpUpDownSum
+            | Class::OtlpGauge
+            | Class::OtlpHistogram
+            | Class::OtlpExponentialHistogram
+            | Class::OtlpSummary => None,
+            Class::Set => self.sets.get_mut(context.bits).and_then(|set| {
                 let members = set.current.estimate();
                 set.current.clear();
                 set.closed = Some(members);
                 (pushing && active).then_some(Value::Set(members))
             }),
-            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+            Class::Timer | Class::Histogram | Class::Distribution => {
                 let treatment = &self.treatments[context.treatment as usize];
                 let cumulative = self.options.pushing == Pushing::Cumulative;
                 self.distributions.get_mut(context.bits).and_then(|state| {
@@ -134,7 +141,7 @@ impl Registry {
             self.contexts.read_key(id, &mut key);
             out.push(Series {
                 key: key.into(),
-                kind: context.kind,
+                kind: context.class.like(),
                 treatment: Arc::clone(&self.treatments[context.treatment as usize]),
                 start_ns: context.start_ns(),
                 time_ns: None,
@@ -172,7 +179,7 @@ impl Registry {
     /// when touched.
     fn hide(&mut self, id: ContextId, context: Context) {
         self.drop_state(context);
-        let bits = self.new_state(context.kind, context.treatment);
+        let bits = self.new_state(context.class, context.treatment);
         let context = self.contexts.at(id);
         context.bits = bits;
         context.flags = context.flags & !NEGATIVE | HIDDEN;
