@@ -140,6 +140,10 @@ impl Aggregator {
         &self.0.resource
     }
 
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     /// The registry, for a short look: intake threads may be waiting.
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.registry.lock()

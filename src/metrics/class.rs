@@ -117,7 +117,10 @@ mod tests {
         for class in Class::ALL {
             match class.statsd() {
                 Some(kind) => {
-                    assert_eq!((Class::from(kind), class.like(), class.symbol()), (class, kind, kind.symbol()));
+                    assert_eq!(
+                        (Class::from(kind), class.like(), class.symbol()),
+                        (class, kind, kind.symbol())
+                    );
                 }
                 None => assert!(class.symbol().starts_with("OTLP ")),
             }

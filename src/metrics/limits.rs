@@ -188,7 +188,14 @@ impl Registry {
         }
     }
 
-    fn create(&mut self, key: &str, class: Class, treatment: u16, now_s: u32, flags: u8) -> Option<ContextId> {
+    fn create(
+        &mut self,
+        key: &str,
+        class: Class,
+        treatment: u16,
+        now_s: u32,
+        flags: u8,
+    ) -> Option<ContextId> {
         let bits = self.new_state(class, treatment);
         // `HIDDEN` until the first value comes: a page read in between must not show a bare zero.
         let context = Context {

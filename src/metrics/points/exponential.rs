@@ -54,7 +54,8 @@ impl Exponential {
         self.zero_threshold = point.zero_threshold;
         self.count = point.zero_count;
         self.sum = point.sum.unwrap_or_default();
-        for (side, buckets) in [(&mut self.positive, &point.positive), (&mut self.negative, &point.negative)] {
+        for (side, buckets) in [(&mut self.positive, &point.positive), (&mut self.negative, &point.negative)]
+        {
             side.clear();
             for (index, n) in numbered(buckets) {
                 side.put(index >> shift, n)?;
@@ -74,7 +75,10 @@ impl Exponential {
     fn are_numbers(&self) -> bool {
         let spans = [self.positive.span(), self.negative.span()];
         let power = |index: i64| index as f64 * f64::from(-self.scale).exp2();
-        spans.iter().flatten().all(|(first, last)| power(*first) >= -POWER_LARGEST && power(*last) <= POWER_LARGEST)
+        spans
+            .iter()
+            .flatten()
+            .all(|(first, last)| power(*first) >= -POWER_LARGEST && power(*last) <= POWER_LARGEST)
     }
 
     /// What came since `before`; `None` when there was more then.

@@ -92,12 +92,7 @@ mod tests {
     use super::*;
 
     fn histogram(bounds: &[f64], counts: &[u64]) -> Histogram {
-        Histogram {
-            bounds: bounds.to_vec(),
-            counts: counts.to_vec(),
-            count: counts.iter().sum(),
-            sum: 0.0,
-        }
+        Histogram { bounds: bounds.to_vec(), counts: counts.to_vec(), count: counts.iter().sum(), sum: 0.0 }
     }
 
     #[test]

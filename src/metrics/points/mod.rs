@@ -1,11 +1,175 @@
-//! OTLP's data points as series of the registry, beside StatsD's.
+//! OTLP's data points as series of the registry, beside StatsD's: rules, limits and expiry hold alike.
+//!
+//! A checked `ResourceMetrics` message is read in place. A point finds its stream by a hash of the bytes that name
+//! it, and the stream its series; names, labels and rules cost once for each stream (`key`). What a point adds to
+//! the series is decided by the stream (`stream`) and done by `total`. No point is lost without a reason in
+//! `tally`; the registry is held for one point at a time.
 
 mod exponential;
 mod histogram;
+mod key;
 mod meta;
+mod name;
+mod read;
+mod stream;
 mod summary;
+mod take;
+mod tally;
+mod targets;
+#[cfg(test)]
+mod tests;
 mod total;
 
 pub use exponential::{Exponential, Side, bound};
 pub use meta::Meta;
+pub use tally::{LeftOut, PointTally, Remark};
+pub use targets::Target;
 pub(super) use total::Total;
+
+use super::aggregator::Aggregator;
+use super::class::Class;
+use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics, ScopeMetrics};
+use meta::Metas;
+use parking_lot::Mutex;
+use read::{Accumulation, Reading};
+use std::borrow::Cow;
+use stream::Streams;
+use targets::Targets;
+use total::Amount;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// One point in so many is counted for the names with the most messages.
+const TOP_EVERY: u64 = 32;
+
+/// The way of OTLP's points into the registry.
+#[derive(Debug)]
+pub struct Points {
+    aggregator: Aggregator,
+    taking: Mutex<Taking>,
+    targets: Mutex<Targets>,
+    tally: PointTally,
+}
+
+/// What is kept from point to point.
+#[derive(Debug)]
+struct Taking {
+    streams: Streams,
+    metas: Metas,
+    /// A point's value, one for each form of it; their memory is used again.
+    number: Amount,
+    histogram: Amount,
+    exponential: Amount,
+    summary: Amount,
+}
+
+/// A metric whose points are being taken.
+struct Taken<'a> {
+    resource: &'a ResourceMetrics<'a>,
+    scope: &'a ScopeMetrics<'a>,
+    metric: &'a Metric<'a>,
+    class: Class,
+    /// `None` when it does not say.
+    how: Option<Accumulation>,
+    unit: Cow<'static, str>,
+    /// Of all that names the metric.
+    hash: u64,
+    now_ns: u64,
+}
+
+impl Points {
+    pub fn new(aggregator: Aggregator) -> Points {
+        let streams = Streams::new(aggregator.inner().forms_limit);
+        let taking = Taking {
+            streams,
+            metas: Metas::default(),
+            number: Amount::Number(0.0),
+            histogram: Amount::Histogram(Box::default()),
+            exponential: Amount::Exponential(Box::default()),
+            summary: Amount::Summary(Box::default()),
+        };
+        Points {
+            aggregator,
+            taking: Mutex::new(taking),
+            targets: Mutex::default(),
+            tally: PointTally::default(),
+        }
+    }
+
+    /// Takes all points of an encoded, checked `ResourceMetrics` message.
+    pub fn take(&self, resource_metrics: &[u8], now_ns: u64) {
+        let all = ResourceMetrics::read(resource_metrics);
+        let key = self.aggregator.inner().key;
+        self.targets.lock().see(&all.resource, key, now_ns);
+        let resource_hash = xxh3_64_with_seed(all.resource.raw, key);
+        let mut taking = self.taking.lock();
+        for scope in all.scopes() {
+            let scope_hash = xxh3_64_with_seed(scope.schema_url.as_bytes(), resource_hash);
+            let scope_hash = xxh3_64_with_seed(scope.scope.raw, scope_hash);
+            for metric in scope.metrics() {
+                let (class, how) = read::kind(&metric.data);
+                let hash = xxh3_64_with_seed(metric.name.as_bytes(), scope_hash ^ class as u64);
+                let hash =
+                    xxh3_64_with_seed(metric.unit.as_bytes(), hash ^ how.map_or(0, |how| 1 + how as u64));
+                let unit = name::unit_in_words(metric.unit, class);
+                let (resource, scope, metric) = (&all, &scope, &metric);
+                self.take_metric(
+                    &mut taking,
+                    &Taken { resource, scope, metric, class, how, unit, hash, now_ns },
+                );
+            }
+        }
+    }
+
+    pub fn tally(&self) -> &PointTally {
+        &self.tally
+    }
+
+    /// The resources that metrics came from.
+    pub fn targets(&self) -> Vec<Target> {
+        self.targets.lock().shown()
+    }
+
+    /// Resources whose attributes are not shown, for want of room.
+    pub fn targets_dropped(&self) -> u64 {
+        self.targets.lock().dropped
+    }
+
+    /// Streams that are known.
+    pub fn streams(&self) -> usize {
+        self.taking.lock().streams.len()
+    }
+
+    fn take_metric(&self, taking: &mut Taking, taken: &Taken<'_>) {
+        match taken.metric.data {
+            Data::None => {}
+            Data::Gauge(points) | Data::Sum { points, .. } => self.take_points(taking, taken, points),
+            Data::Histogram { points, .. } => self.take_points(taking, taken, points),
+            Data::Exponential { points, .. } => self.take_points(taking, taken, points),
+            Data::Summary(points) => self.take_points(taking, taken, points),
+        }
+    }
+
+    fn take_points<'a, P: Reading<'a>>(
+        &self,
+        taking: &mut Taking,
+        taken: &Taken<'_>,
+        points: view::Points<'a, P>,
+    ) {
+        for point in points.iter() {
+            let facts = point.facts();
+            let hash = read::hash(&facts.attributes, taken.hash);
+            let scratch = P::scratch(taking);
+            let read = if facts.ended { Ok(()) } else { point.read_into(scratch, taken.class) };
+            let mut now = std::mem::replace(scratch, Amount::Number(0.0));
+            match read.and_then(|()| self.take_point(taking, taken, &facts, hash, &mut now)) {
+                Ok(()) => {
+                    if self.tally.show().is_multiple_of(TOP_EVERY) {
+                        self.count_for_top(taking, hash, TOP_EVERY);
+                    }
+                }
+                Err(why) => self.tally.leave_out(why),
+            }
+            *P::scratch(taking) = now;
+        }
+    }
+}

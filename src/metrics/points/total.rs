@@ -53,6 +53,17 @@ impl Total {
         Total { meta: None, start_ns: 0, amount }
     }
 
+    /// Adds what is new in a point.
+    pub(super) fn take(&mut self, now: &Amount, new: New<'_>, class: Class) -> Found {
+        match (&mut self.amount, now) {
+            (Amount::Number(total), Amount::Number(now)) if class == Class::OtlpGauge => {
+                *total = *now;
+                Found::default()
+            }
+            (total, now) => total.take(now, new, class != Class::OtlpUpDownSum),
+        }
+    }
+
     pub(in crate::metrics) fn page(&self) -> PageValue<'_> {
         match &self.amount {
             Amount::Number(number) => PageValue::Number(*number),
@@ -90,7 +101,7 @@ pub(super) struct Found {
 
 impl Amount {
     /// Adds what is new in `now`. `monotonic`: a value below the last is a reset.
-    pub(super) fn take(&mut self, now: &Amount, new: New<'_>, monotonic: bool) -> Found {
+    fn take(&mut self, now: &Amount, new: New<'_>, monotonic: bool) -> Found {
         let mut found = Found::default();
         if new == New::Nothing {
             return found;
