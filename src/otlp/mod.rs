@@ -17,6 +17,7 @@ pub mod protobuf;
 pub(crate) mod samples;
 mod select;
 pub mod signal;
+pub mod text;
 pub mod view;
 pub mod walk;
 pub mod write;

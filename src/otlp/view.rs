@@ -1,8 +1,11 @@
-//! Encoded spans read in place: borrowed views over the bytes of one `ResourceSpans`.
+//! Encoded spans read in place: borrowed views over the bytes of one `ResourceSpans`, and what is in it that
+//! metrics have, too (theirs are in [`metrics`]).
 //!
 //! For bytes that [`super::walk`] has accepted or [`super::write`] has made, so the views are lenient: what
 //! cannot be read is absent. Nothing here allocates. Field numbers: `opentelemetry/proto/trace/v1/trace.proto`,
 //! `common/v1/common.proto` and `resource/v1/resource.proto`. Next: `write`.
+
+pub mod metrics;
 
 use super::protobuf::{Fields, Value as Wire};
 
@@ -24,13 +27,21 @@ pub struct Resource<'a> {
     pub raw: &'a [u8],
 }
 
-/// Spans of one instrumentation scope.
+/// What a part of the sender was instrumented by.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ScopeSpans<'a> {
+pub struct Scope<'a> {
     pub name: &'a str,
     pub version: &'a str,
     pub attributes: Attributes<'a>,
     pub dropped_attributes: u32,
+    /// The encoded message itself.
+    pub raw: &'a [u8],
+}
+
+/// Spans of one instrumentation scope.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScopeSpans<'a> {
+    pub scope: Scope<'a>,
     pub schema_url: &'a str,
     raw: &'a [u8],
 }
@@ -135,29 +146,32 @@ impl<'a> Resource<'a> {
     }
 }
 
-impl<'a> ScopeSpans<'a> {
+impl<'a> Scope<'a> {
     pub fn read(raw: &'a [u8]) -> Self {
-        let mut view = ScopeSpans { raw, ..Self::default() };
+        let mut view = Scope { raw, attributes: Attributes { message: raw, field: 3 }, ..Self::default() };
         for (number, value) in Fields::new(raw).flatten() {
-            match (number, value) {
-                (1, Wire::Bytes(scope)) => view.scope(scope),
-                (3, value) => view.schema_url = text(value),
+            match number {
+                1 => view.name = text(value),
+                2 => view.version = text(value),
+                4 => view.dropped_attributes = number32(value),
                 _ => {}
             }
         }
         view
     }
+}
 
-    fn scope(&mut self, scope: &'a [u8]) {
-        self.attributes = Attributes { message: scope, field: 3 };
-        for (number, value) in Fields::new(scope).flatten() {
-            match number {
-                1 => self.name = text(value),
-                2 => self.version = text(value),
-                4 => self.dropped_attributes = number32(value),
+impl<'a> ScopeSpans<'a> {
+    pub fn read(raw: &'a [u8]) -> Self {
+        let mut view = ScopeSpans { raw, ..Self::default() };
+        for (number, value) in Fields::new(raw).flatten() {
+            match (number, value) {
+                (1, Wire::Bytes(scope)) => view.scope = Scope::read(scope),
+                (3, value) => view.schema_url = text(value),
                 _ => {}
             }
         }
+        view
     }
 
     pub fn spans(&self) -> impl Iterator<Item = Span<'a>> + use<'a> {
@@ -263,6 +277,12 @@ impl<'a> Attributes<'a> {
             }
             (key, value)
         })
+    }
+
+    /// The encoded `KeyValue`s, for who hashes or copies them.
+    #[inline]
+    pub fn raw(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        messages(self.message, self.field)
     }
 
     /// The value of the first attribute of that name.

@@ -15,4 +15,5 @@ pub mod write;
 mod tests;
 
 pub use read::{Error, read_request};
+pub(super) use text::base64_digits;
 pub use write::{write_request, write_resource};

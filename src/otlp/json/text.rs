@@ -37,14 +37,19 @@ fn nibble(digit: u8) -> Option<u8> {
 
 /// Writes bytes as padded base64 of the standard alphabet.
 pub(super) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    for group in bytes.chunks(3) {
+    base64_digits(bytes).for_each(|four| out.extend_from_slice(&four));
+}
+
+/// The digits of that, by four.
+pub(in crate::otlp) fn base64_digits(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
+    bytes.chunks(3).map(|group| {
         let mut three = [0; 3];
         three[..group.len()].copy_from_slice(group);
         let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
         let mut four = [18, 12, 6, 0].map(|shift| BASE64[(bits >> shift & 63) as usize]);
         four[group.len() + 1..].fill(b'=');
-        out.extend_from_slice(&four);
-    }
+        four
+    })
 }
 
 /// The number of bytes that a base64 text stands for, as far as its length tells.

@@ -6,14 +6,13 @@
 
 mod foreign;
 mod native;
-mod text;
 
 use super::names;
 use super::{Event, Link, Sender, Span, Trace, Value};
+use crate::otlp::text::Text;
 use crate::otlp::view::{self, ResourceSpans};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use text::Text;
 
 /// Traces of one sender.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,7 +61,7 @@ pub fn payloads<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Payload<'
                 let (mut mapped, shared) = if is_native {
                     native::span(&span, &attributes, &resource)
                 } else {
-                    (foreign::span(&span, &attributes, &scope, &resource), Shared::default())
+                    (foreign::span(&span, &attributes, &scope.scope, &resource), Shared::default())
                 };
                 if !span.trace_state.is_empty() {
                     mapped.meta.push((names::TRACESTATE.into(), span.trace_state.into()));

@@ -5,7 +5,7 @@
 //! comes out as it came in.
 
 use super::key;
-use crate::otlp::view::{Attributes, Event, ResourceSpans, ScopeSpans, Span, Value};
+use crate::otlp::view::{Attributes, Event, ResourceSpans, Scope, Span, Value};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ pub fn write(resource_spans: &[u8], out: &mut Vec<u8>) -> u64 {
             if out.last().is_some_and(|last| *last != b'[') {
                 out.push(b',');
             }
-            Object { out }.span(&view, &scope, &span);
+            Object { out }.span(&view, &scope.scope, &span);
             spans += 1;
         }
     }
@@ -41,7 +41,7 @@ struct Side<'a> {
 }
 
 impl Object<'_> {
-    fn span(mut self, resource_spans: &ResourceSpans<'_>, scope: &ScopeSpans<'_>, span: &Span<'_>) {
+    fn span(mut self, resource_spans: &ResourceSpans<'_>, scope: &Scope<'_>, span: &Span<'_>) {
         self.out.push(b'{');
         // A padded id was made of 64 bits: so it goes on.
         let trace_id = span.trace_id.strip_prefix(&[0; 8]).unwrap_or(span.trace_id);
@@ -151,7 +151,7 @@ impl Object<'_> {
         }
     }
 
-    fn tags(&mut self, resource_spans: &ResourceSpans<'_>, scope: &ScopeSpans<'_>, span: &Span<'_>) {
+    fn tags(&mut self, resource_spans: &ResourceSpans<'_>, scope: &Scope<'_>, span: &Span<'_>) {
         let begin = self.out.len();
         self.key("tags");
         self.out.push(b'{');

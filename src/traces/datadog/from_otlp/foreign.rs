@@ -4,7 +4,7 @@
 mod words;
 
 use super::{Resource, head, meta, metric, tag, text_of};
-use crate::otlp::view::{self, ScopeSpans, Value};
+use crate::otlp::view::{self, Scope, Value};
 use crate::traces::datadog::names;
 use crate::traces::datadog::{Span, Value as EventValue};
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ const ANALYTICS_METRIC: &str = "_dd1.sr.eausr";
 pub(super) fn span<'a>(
     span: &view::Span<'a>,
     attributes: &[(&'a str, Value<'a>)],
-    scope: &ScopeSpans<'a>,
+    scope: &Scope<'a>,
     resource: &Resource<'a>,
 ) -> Span<'a> {
     let semantics = Semantics { kind: span.kind, name: span.name, attributes, resource };
@@ -88,7 +88,7 @@ fn attribute<'a>(to: &mut Span<'a>, key: &'a str, value: Value<'a>) {
 }
 
 /// What OTLP has beside attributes and Datadog has not.
-fn beside_attributes<'a>(to: &mut Span<'a>, span: &view::Span<'a>, scope: &ScopeSpans<'a>) {
+fn beside_attributes<'a>(to: &mut Span<'a>, span: &view::Span<'a>, scope: &Scope<'a>) {
     for (keys, value) in [
         (["otel.scope.name", "otel.library.name"], scope.name),
         (["otel.scope.version", "otel.library.version"], scope.version),

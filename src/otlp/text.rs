@@ -1,14 +1,17 @@
-//! An attribute's value as text: texts and numbers as they are, lists and maps as JSON, bytes as base64.
+//! An attribute's value as text, for models that have texts only: texts and numbers as they are, lists and maps as
+//! JSON, bytes as base64.
 
-use crate::otlp::view::{Attributes, Value};
+use super::json::base64_digits;
+use super::view::{Attributes, Value};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::borrow::Cow;
 
-/// A value to be shown.
-pub(super) struct Text<'a>(pub(super) Value<'a>);
+/// A value to be shown; inside JSON what has no text of its own stays what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a>(pub Value<'a>);
 
 impl<'a> Text<'a> {
-    pub(super) fn into_text(self) -> Cow<'a, str> {
+    pub fn into_text(self) -> Cow<'a, str> {
         match self.0 {
             Value::Empty => "".into(),
             Value::Text(text) => text.into(),
@@ -54,30 +57,49 @@ fn map<S: Serializer>(attributes: Attributes<'_>, serializer: S) -> Result<S::Ok
     map.end()
 }
 
-/// RFC 4648, with padding.
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= three.len() { char::from(DIGITS[value as usize]) } else { '=' });
-        }
-    }
-    text
+    base64_digits(bytes).flatten().map(char::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::protobuf::Writer;
+    use crate::otlp::write;
+
+    fn shown(value: Value<'_>) -> String {
+        Text(value).into_text().into_owned()
+    }
 
     #[test]
-    fn base64_pads() {
+    fn every_value_has_a_text() {
+        assert_eq!(shown(Value::Empty), "");
+        assert_eq!(shown(Value::Text("a\"b")), "a\"b");
+        assert_eq!(shown(Value::Bool(true)), "true");
+        assert_eq!(shown(Value::Int(i64::MIN)), "-9223372036854775808");
+        assert_eq!(shown(Value::Double(1.5)), "1.5");
+        assert_eq!(shown(Value::Double(f64::INFINITY)), "inf");
         for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
         {
-            assert_eq!(base64(bytes.as_bytes()), text);
+            assert_eq!(shown(Value::Bytes(bytes.as_bytes())), text);
         }
+    }
+
+    #[test]
+    fn maps_and_lists_are_json() {
+        let mut map = Writer::new();
+        write::text(&mut map, 1, "a", "\"");
+        write::double(&mut map, 1, "b", f64::NAN);
+        write::bytes(&mut map, 1, "c", b"foo");
+        write::pair(&mut map, 1, "d", 4, |to| {
+            let list = to.begin(5, 4);
+            let value = to.begin(1, 2);
+            to.varint(2, 1);
+            to.end(value);
+            to.bytes(1, b"");
+            to.end(list);
+        });
+        let map = Value::Map(Attributes::new(map.written(), 1));
+        assert_eq!(shown(map), r#"{"a":"\"","b":"NaN","c":"Zm9v","d":[true,null]}"#);
     }
 }
