@@ -7,6 +7,7 @@
 use super::aggregator::Aggregator;
 use super::class::Class;
 use super::context::{ContextId, HIDDEN};
+use super::points::Total;
 use super::registry::Registry;
 use super::series::{Key, PageSeries, PageValue};
 use std::collections::VecDeque;
@@ -146,7 +147,7 @@ impl Registry {
                 class: context.class,
                 treatment: &self.treatments[context.treatment as usize],
                 meta: total.and_then(Total::meta),
-                start_ns: total.map_or(0, Total::start_ns).max(0),
+                start_ns: total.map_or_else(|| context.start_ns(), Total::start_ns),
                 value,
             }),
         );

@@ -66,7 +66,7 @@ impl Shard {
         }
         let now_s = (now_ns / 1_000_000_000) as u32;
         let mut registry = self.aggregator.registry.lock();
-        let (id, folded) = match registry.resolve(&self.key, kind, treatment, now_s) {
+        let (id, folded) = match registry.resolve(&self.key, kind.into(), treatment, now_s) {
             Resolved::Context(id) => (id, false),
             Resolved::Folded(id) => (id, true),
             Resolved::NoRoom => {
