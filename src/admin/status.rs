@@ -143,7 +143,7 @@ pub struct ScrapeStatus {
     pub pages: u64,
     /// `null` before the first.
     pub last_seconds_ago: Option<f64>,
-    /// Messages taken since the last page, which no scrape has shown yet.
+    /// Messages and data points taken since the last page, which no scrape has shown yet.
     pub messages_unfetched: u64,
 }
 
@@ -152,7 +152,7 @@ pub struct ScrapeStatus {
 pub struct RequestStatus {
     pub spans: SpanStatus,
     /// Data points of OTLP metrics.
-    pub points: SignalStatus,
+    pub points: PointsStatus,
     pub log_records: SignalStatus,
 }
 
@@ -164,6 +164,36 @@ pub struct SpanStatus {
     pub budget_held_bytes: usize,
     pub budget_limit_bytes: usize,
     pub client_stats: ClientStatsStatus,
+}
+
+/// Data points, and the series on `/metrics` that they become.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PointsStatus {
+    #[serde(flatten)]
+    pub signal: SignalStatus,
+    /// `null` when `metrics.otlp` is off.
+    pub series: Option<SeriesStatus>,
+}
+
+/// What became of data points on `/metrics`: shown and left out are all that came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SeriesStatus {
+    pub shown: u64,
+    /// Only what occurred.
+    pub left_out: Vec<ReasonStatus>,
+    pub remarked: Vec<RemarkStatus>,
+    /// Streams whose last point is remembered.
+    pub streams: usize,
+    /// Resources that `target_info` does not show, for want of room.
+    pub targets_dropped: u64,
+}
+
+/// Why so many are not there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReasonStatus {
+    pub reason: &'static str,
+    pub meaning: &'static str,
+    pub count: u64,
 }
 
 /// Spans, data points or log records before the backends: what came, what was refused, what waits to be batched.

@@ -130,14 +130,15 @@ impl Agent {
             stopped.clone(),
         ));
 
-        let signals = Signals::new(&config, &queues);
+        let points = config.metrics.otlp.then(|| Arc::new(Points::new(aggregator.clone())));
+        let signals = Signals::new(&config, &queues, points.clone());
         let batches = tokio::spawn(signals.batcher.clone().run(stopped.clone()));
 
         let view = Arc::new(View::new(
             aggregator.clone(),
             queues.clone(),
             signals.clone(),
-            Exposition::new(Arc::new(page::Series(aggregator.clone())), &config.resource),
+            Exposition::new(Arc::new(page::Series { aggregator: aggregator.clone(), points }), &config.resource),
             recorder,
         ));
         let mut listeners = Vec::new();

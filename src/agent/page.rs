@@ -8,6 +8,7 @@ use crate::admin::{Chunk, MetricsResponse};
 use crate::backend::prometheus::{Negotiated, PageRequest, Source};
 use crate::clock;
 use crate::metrics::Aggregator;
+use crate::metrics::points::{Points, Target};
 use crate::metrics::series::PageSeries;
 use crate::telemetry::{self, Metric};
 use http::HeaderMap;
@@ -25,23 +26,30 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// The registry as the page reads it.
 #[derive(Debug)]
-pub(super) struct Series(pub(super) Aggregator);
+pub(super) struct Series {
+    pub(super) aggregator: Aggregator,
+    pub(super) points: Option<Arc<Points>>,
+}
 
 impl Source for Series {
     fn pin(&self) -> u64 {
-        self.0.pin()
+        self.aggregator.pin()
     }
 
     fn unpin(&self, pin: u64) {
-        self.0.unpin(pin);
+        self.aggregator.unpin(pin);
     }
 
     fn births(&self, from: u32, born: Range<u64>, out: &mut Vec<u32>) -> Option<u32> {
-        self.0.births(from, born, out)
+        self.aggregator.births(from, born, out)
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        self.points.as_ref().map(|points| points.targets()).unwrap_or_default()
     }
 
     fn read(&self, ids: &[u32], visit: &mut dyn FnMut(u32, Option<PageSeries<'_>>)) {
-        self.0.read(ids, visit);
+        self.aggregator.read(ids, visit);
     }
 }
 
@@ -65,7 +73,7 @@ async fn make(view: Arc<View>, wanted: Negotiated, chunks: mpsc::Sender<Chunk>) 
     let timeout = wanted.timeout.unwrap_or(LONGEST).min(LONGEST);
     let deadline_ns = Some(clock::now_ns() + timeout.as_nanos() as u64);
     // Before the hand-over: what is taken behind it may be missing from the page.
-    let shown = view.messages();
+    let shown = view.fetchable();
     view.aggregator.sync().await;
     view.collect();
     let request = PageRequest { wanted, own: view.recorder.families(), deadline_ns };

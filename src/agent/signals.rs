@@ -2,16 +2,20 @@
 //! the queues of the backends behind them.
 //!
 //! Without a backend that carries a signal it is taken and counted as dropped, so that an app's SDK works, and
-//! `/status` says what to configure. What is made of metrics beside that has its place in
-//! `Queues::batch`, a chunk at a time.
+//! `/status` says what to configure. Metrics become series on `/metrics` first, as soon as they are taken.
 
 use super::allocator;
-use crate::admin::status::{ClientStatsStatus, RefusedStatus, RequestStatus, SignalStatus, SpanStatus};
+use crate::admin::status::{
+    ClientStatsStatus, PointsStatus, ReasonStatus, RefusedStatus, RemarkStatus, RequestStatus,
+    SeriesStatus, SignalStatus, SpanStatus,
+};
 use crate::backend;
 use crate::config::{self, Config};
 use crate::deliver::{self, Item, Queue};
 use crate::otlp::counts::RefusedFor;
 use crate::otlp::{Batch, Batcher, Budget, NoRoom, Outlet, Protocol, Signal};
+use crate::clock;
+use crate::metrics::points::{LeftOut, Points, Remark};
 use crate::telemetry::{self, Metric};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -29,6 +33,8 @@ pub(super) struct Signals {
 struct Queues {
     /// By signal.
     otlp: [Way; Signal::ALL.len()],
+    /// The series on `/metrics`, when it shows them.
+    points: Option<Arc<Points>>,
     stats: Vec<Queue>,
     stats_received: AtomicU64,
     stats_refused: AtomicU64,
@@ -43,8 +49,8 @@ struct Way {
 }
 
 impl Signals {
-    /// `queues` stand in the order of the configured backends.
-    pub(super) fn new(config: &Config, queues: &[Queue]) -> Signals {
+    /// `queues` stand in the order of the configured backends; `points` is where metrics are shown.
+    pub(super) fn new(config: &Config, queues: &[Queue], points: Option<Arc<Points>>) -> Signals {
         let carrying = |signal: deliver::Signal| -> Vec<Queue> {
             let carries =
                 |backend: &config::Backend| backend::descriptor(&backend.kind).signals.contains(&signal);
@@ -55,6 +61,7 @@ impl Signals {
         let outlet = Arc::new(Queues {
             otlp: Signal::ALL
                 .map(|signal| Way { queues: carrying(signal.into()), no_backend: AtomicU64::new(0) }),
+            points,
             stats: carrying(deliver::Signal::Stats),
             stats_received,
             stats_refused,
@@ -72,15 +79,28 @@ impl Signals {
         self.batcher.counts(signal).received_total()
     }
 
-    /// Items of all signals, taken and carried by no backend.
+    /// Items of all signals, taken and neither carried by a backend nor shown on `/metrics`.
     pub(super) fn dropped(&self) -> u64 {
-        self.outlet.otlp.iter().map(Way::dropped).sum()
+        let way = self.outlet.way(Signal::Metrics);
+        let unshown = match &self.outlet.points {
+            Some(points) if way.queues.is_empty() => points.tally().lost(),
+            Some(_) | None => 0,
+        };
+        self.outlet.otlp.iter().map(Way::dropped).sum::<u64>() + unshown
+    }
+
+    /// Data points that `/metrics` shows.
+    pub(super) fn shown(&self) -> u64 {
+        self.outlet.points.as_ref().map_or(0, |points| points.tally().shown())
     }
 
     /// Copies what is counted here into pillion's own metrics.
     pub(super) fn collect(&self) {
         for signal in Signal::ALL {
             self.collect_signal(signal);
+        }
+        if let Some(points) = &self.outlet.points {
+            collect_points(points);
         }
         telemetry::gauge(Metric::TracesBudgetHeld, &[], self.budget.held() as f64);
         telemetry::gauge(Metric::TracesBudgetLimit, &[], self.budget.limit() as f64);
@@ -112,7 +132,10 @@ impl Signals {
                 budget_limit_bytes: self.budget.limit(),
                 client_stats: self.outlet.stats_status(),
             },
-            points: self.signal_status(Signal::Metrics),
+            points: PointsStatus {
+                signal: self.signal_status(Signal::Metrics),
+                series: self.outlet.points.as_deref().map(series_status),
+            },
             log_records: self.signal_status(Signal::Logs),
         }
     }
@@ -138,6 +161,41 @@ impl Signals {
             dropped_no_backend,
             remedy: (dropped_no_backend > 0).then_some(remedy(signal)),
         }
+    }
+}
+
+/// Copies what became of data points into pillion's own metrics.
+fn collect_points(points: &Points) {
+    let tally = points.tally();
+    telemetry::total(Metric::PointsShown, &[], tally.shown());
+    for why in LeftOut::ALL {
+        telemetry::total(Metric::PointsLeftOut, &[why.name()], tally.left_out(why));
+    }
+    for remark in Remark::ALL {
+        telemetry::total(Metric::PointsRemarked, &[remark.name()], tally.remarked(remark));
+    }
+    telemetry::gauge(Metric::PointStreams, &[], points.streams() as f64);
+    telemetry::total(Metric::PointTargetsDropped, &[], points.targets_dropped());
+}
+
+fn series_status(points: &Points) -> SeriesStatus {
+    let tally = points.tally();
+    let left_out = LeftOut::ALL.into_iter().map(|why| ReasonStatus {
+        reason: why.name(),
+        meaning: why.meaning(),
+        count: tally.left_out(why),
+    });
+    let remarked = Remark::ALL.into_iter().map(|remark| RemarkStatus {
+        remark: remark.name(),
+        meaning: remark.meaning(),
+        count: tally.remarked(remark),
+    });
+    SeriesStatus {
+        shown: tally.shown(),
+        left_out: left_out.filter(|status| status.count > 0).collect(),
+        remarked: remarked.filter(|status| status.count > 0).collect(),
+        streams: points.streams(),
+        targets_dropped: points.targets_dropped(),
     }
 }
 
@@ -175,8 +233,8 @@ fn remedy(signal: Signal) -> &'static str {
              `[backends.NAME]` with `type = \"otlp\"`"
         }
         Signal::Metrics => {
-            "data points of OTLP are dropped: no backend carries metrics; configure one of those that do, such as \
-             `[backends.NAME]` with `type = \"otlp\"`"
+            "data points of OTLP are dropped: `metrics.otlp` is off and no backend carries metrics; turn it on for \
+             `/metrics`, or configure a backend that carries them, such as `[backends.NAME]` with `type = \"otlp\"`"
         }
         Signal::Logs => {
             "log records are dropped: no backend carries logs; configure one of those that do, such as \
@@ -211,10 +269,21 @@ impl Outlet for Queues {
         queues.is_empty() || queues.iter().any(|queue| queue.has_room(bytes, before))
     }
 
+    fn looks_into(&self, signal: Signal) -> bool {
+        signal == Signal::Metrics && self.points.is_some()
+    }
+
+    fn look_into(&self, _: Signal, taken: &[Bytes]) {
+        if let Some(points) = &self.points {
+            let now_ns = clock::now_ns();
+            taken.iter().for_each(|bytes| points.take(bytes, now_ns));
+        }
+    }
+
     fn batch(&self, batch: Batch) {
         allocator::keep_freed_pages();
         let Way { queues, no_backend } = self.way(batch.signal);
-        if queues.is_empty() {
+        if queues.is_empty() && !self.looks_into(batch.signal) {
             let before = no_backend.fetch_add(batch.items, Ordering::Relaxed);
             if before == 0 {
                 tracing::warn!("{}", remedy(batch.signal));

@@ -39,7 +39,7 @@ pub(super) struct View {
     started_ns: u64,
     pages: AtomicU64,
     last_page_ns: AtomicU64,
-    /// Messages that the last whole page has shown.
+    /// Messages and data points that the last whole page has shown.
     fetched: AtomicU64,
     scraped: Notify,
 }
@@ -120,12 +120,17 @@ impl View {
         self.scraped.notify_waiters();
     }
 
-    /// Messages taken since the last whole page.
-    pub(super) fn unfetched(&self) -> u64 {
-        self.messages().saturating_sub(self.fetched.load(Ordering::Relaxed))
+    /// Messages and data points taken that `/metrics` shows.
+    pub(super) fn fetchable(&self) -> u64 {
+        self.messages() + self.signals.shown()
     }
 
-    /// Returns when whole pages have shown every message taken.
+    /// Messages and data points taken since the last whole page.
+    pub(super) fn unfetched(&self) -> u64 {
+        self.fetchable().saturating_sub(self.fetched.load(Ordering::Relaxed))
+    }
+
+    /// Returns when whole pages have shown every message and data point taken.
     pub(super) async fn all_fetched(&self) {
         loop {
             // Made before the look, so that a page that ends in between is not missed.

@@ -1,7 +1,7 @@
 //! `[metrics]` and `[limits]`: aggregation, and what one message may hold.
 
 use super::format::{
-    Bounds, Bytes, Count, Namespace, OneOf, Quantiles, Span, Tags, Texts, WholeSeconds, YEAR_MS, choices,
+    Bounds, Bytes, Count, Namespace, OneOf, Quantiles, Span, Switch, Tags, Texts, WholeSeconds, YEAR_MS, choices,
 };
 use super::section::section;
 use std::time::Duration;
@@ -61,6 +61,9 @@ section! {
         /// backend all are, since `/metrics` shows no past. A timestamp that is no whole number of seconds is
         /// refused as `bad_timestamp`.
         timestamped_limit "timestamped_limit": usize as Count<0, 10_000_000> = 10_000;
+        /// Whether the data points of OTLP become series on `/metrics`. Without, only push backends get them,
+        /// which costs less.
+        otlp "otlp": bool as Switch = true;
         /// Put before every name, with its separator: `"shop."`. `pillion_` is reserved.
         namespace "namespace": String as Namespace = String::new();
         /// Names that begin with one of these get no namespace.

@@ -28,6 +28,12 @@ pub trait Outlet: Send + Sync + 'static {
     /// backend carries the signal.
     fn has_room(&self, signal: Signal, bytes: usize, before: usize) -> bool;
 
+    /// Whether the agent itself makes something of what is taken, beside what backends get.
+    fn looks_into(&self, signal: Signal) -> bool;
+
+    /// Shows the encoded messages of chunks that were taken, once each.
+    fn look_into(&self, signal: Signal, taken: &[Bytes]);
+
     /// Hands a batch to every backend that carries its signal; counts those that cannot take it.
     fn batch(&self, batch: Batch);
 
@@ -96,6 +102,8 @@ impl Batcher {
         let bytes: usize = chunks.iter().map(Chunk::size).sum();
         let Shared { outlet, limits, gathered, begun, .. } = &*self.0;
         let counts = self.counts(signal);
+        let looked: Option<Vec<Bytes>> =
+            outlet.looks_into(signal).then(|| chunks.iter().map(|chunk| chunk.bytes.clone()).collect());
         let mut gathered = gathered.lock();
         let all: usize = gathered.pending.iter().map(|pending| pending.bytes).sum();
         let own = gathered.pending[signal as usize].bytes;
@@ -122,6 +130,10 @@ impl Batcher {
         } else if first {
             pending.since = Some(Instant::now());
             begun.notify_one();
+        }
+        drop(gathered);
+        if let Some(taken) = looked {
+            outlet.look_into(signal, &taken);
         }
         Ok(())
     }

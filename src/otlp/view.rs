@@ -266,7 +266,7 @@ impl<'a> Attributes<'a> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
-        self.encoded().map(|pair| {
+        self.raw().map(|pair| {
             let (mut key, mut value) = ("", Value::Empty);
             for (number, field) in Fields::new(pair).flatten() {
                 match (number, field) {
@@ -282,11 +282,6 @@ impl<'a> Attributes<'a> {
     /// The encoded `KeyValue`s, for who hashes or copies them.
     #[inline]
     pub fn raw(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        messages(self.message, self.field)
-    }
-
-    /// The pairs as they are encoded.
-    pub fn encoded(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         messages(self.message, self.field)
     }
 

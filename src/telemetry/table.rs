@@ -100,6 +100,11 @@ table! {
     PointsRefused Counter "pillion_points_refused_total" ["protocol", "reason"] "Data points that were not taken and whose client was told so, by reason; a faulty metric without points counts as one.";
     PointsDropped Counter "pillion_points_dropped_total" ["reason"] "Data points taken and dropped before any backend's queue, by reason.";
     PointsPending Gauge "pillion_points_pending" [] "Data points in the batch that is being gathered.";
+    PointsShown Counter "pillion_points_shown_total" [] "Data points that are in series on `/metrics`; with those left out, all that were received, when `metrics.otlp` is on.";
+    PointsLeftOut Counter "pillion_points_left_out_total" ["reason"] "Data points that are in no series on `/metrics`, by reason; push backends get them all the same.";
+    PointsRemarked Counter "pillion_points_remarked_total" ["remark"] "Remarks on data points that are in series, by remark.";
+    PointStreams Gauge "pillion_point_streams" [] "Streams of data points whose last point is remembered.";
+    PointTargetsDropped Counter "pillion_point_targets_dropped_total" [] "Resources of metrics that `target_info` does not show any more, or never did, for want of room.";
     LogRecordsReceived Counter "pillion_log_records_received_total" ["protocol"] "Log records of OTLP taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
     LogRecordsRefused Counter "pillion_log_records_refused_total" ["protocol", "reason"] "Log records that were not taken and whose client was told so, by reason.";
     LogRecordsDropped Counter "pillion_log_records_dropped_total" ["reason"] "Log records taken and dropped before any backend's queue, by reason.";

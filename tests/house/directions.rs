@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("intake", &["deliver", "metrics", "statsd", "traces", "otlp", "serve", "config"]),
     ("backend", &["deliver", "metrics", "statsd", "traces", "otlp", "config"]),
     ("deliver", &["metrics", "statsd", "traces", "otlp", "config"]),
-    ("metrics", &["statsd", "config"]),
+    ("metrics", &["statsd", "otlp", "config"]),
     ("traces", &["otlp", "config"]),
     ("otlp", &["config"]),
     ("serve", &[]),

@@ -23,7 +23,7 @@ fn agent(backends: &str) -> (Config, Vec<Queue>) {
 #[tokio::test(start_paused = true)]
 async fn without_a_backend_spans_are_taken_counted_and_the_remedy_is_told() {
     let (config, queues) = agent("");
-    let spans = Signals::new(&config, &queues);
+    let spans = Signals::new(&config, &queues, None);
     let status = || spans.status().spans;
     assert_eq!(status().signal.remedy, None);
     spans.batcher.offer(Protocol::Datadog, Traces, vec![chunk(5)]).unwrap();
@@ -41,7 +41,7 @@ async fn every_backend_that_carries_spans_gets_them_and_gives_the_memory_back() 
         "[backends.a]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\nqueue_bytes = 100\n\
          [backends.b]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\nqueue_bytes = 1000\n",
     );
-    let spans = Signals::new(&config, &queues);
+    let spans = Signals::new(&config, &queues, None);
     let held = || Chunk { hold: spans.budget.take(1_000), ..chunk(3) };
     spans.batcher.offer(Protocol::Otlp, Traces, vec![held()]).unwrap();
     spans.batcher.client_stats(Bytes::from_static(b"stats")).unwrap();
@@ -66,7 +66,7 @@ async fn every_signal_has_its_own_way_and_its_own_books() {
         "[backends.a]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\n\
          [backends.z]\ntype = \"zipkin\"\nendpoint = \"http://127.0.0.1:1\"\n",
     );
-    let spans = Signals::new(&config, &queues);
+    let spans = Signals::new(&config, &queues, None);
     for (signal, items) in [(Traces, 1), (Signal::Metrics, 2), (Signal::Logs, 4)] {
         spans.batcher.offer(Protocol::Otlp, signal, vec![Chunk { signal, ..chunk(items) }]).unwrap();
     }
@@ -80,7 +80,7 @@ async fn every_signal_has_its_own_way_and_its_own_books() {
     assert_eq!(spans.dropped(), 0);
 
     let (config, queues) = agent("[backends.z]\ntype = \"zipkin\"\nendpoint = \"http://127.0.0.1:1\"\n");
-    let spans = Signals::new(&config, &queues);
+    let spans = Signals::new(&config, &queues, None);
     for signal in [Signal::Metrics, Signal::Logs] {
         spans.batcher.offer(Protocol::Otlp, signal, vec![Chunk { signal, ..chunk(3) }]).unwrap();
     }

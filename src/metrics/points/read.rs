@@ -65,7 +65,7 @@ pub(super) fn kind(data: &Data<'_>) -> (Class, Option<Accumulation>) {
 
 /// What names a point, within its metric: attributes in another order name another stream of the same series.
 pub(super) fn hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
-    attributes.encoded().fold(metric, |hash, pair| xxh3_64_with_seed(pair, hash))
+    attributes.raw().fold(metric, |hash, pair| xxh3_64_with_seed(pair, hash))
 }
 
 macro_rules! facts {

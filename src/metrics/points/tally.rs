@@ -138,6 +138,12 @@ impl PointTally {
         self.shown.load(Relaxed)
     }
 
+    /// Points that nobody asked to leave out and that no other point stands for.
+    pub fn lost(&self) -> u64 {
+        let wanted = |why: &LeftOut| !matches!(why, LeftOut::RuledOut | LeftOut::Stale);
+        LeftOut::ALL.into_iter().filter(wanted).map(|why| self.left_out(why)).sum()
+    }
+
     pub fn left_out(&self, why: LeftOut) -> u64 {
         self.left_out[why as usize].load(Relaxed)
     }
