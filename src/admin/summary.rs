@@ -14,7 +14,7 @@ pub fn line(before: &Status, after: &Status) -> String {
     let mut line = format!("received {} messages/s", rounded(rate));
     let (old, new) = (&before.requests, &after.requests);
     signal(&mut line, "spans", &old.spans.signal, &new.spans.signal, seconds);
-    signal(&mut line, "data points", &old.points, &new.points, seconds);
+    signal(&mut line, "data points", &old.points.signal, &new.points.signal, seconds);
     signal(&mut line, "log records", &old.log_records, &new.log_records, seconds);
     let contexts = &after.contexts;
     // Writing to a string cannot fail.

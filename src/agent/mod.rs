@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::deliver::Queue;
 use crate::intake::http;
 use crate::intake::statsd::{self as intake, Bound, Running, Watch};
+use crate::metrics::points::Points;
 use crate::metrics::rules::{RuleErrors, Rules};
 use crate::metrics::tally::Tally;
 use crate::metrics::{Aggregator, Pushing};
@@ -138,7 +139,10 @@ impl Agent {
             aggregator.clone(),
             queues.clone(),
             signals.clone(),
-            Exposition::new(Arc::new(page::Series { aggregator: aggregator.clone(), points }), &config.resource),
+            Exposition::new(
+                Arc::new(page::Series { aggregator: aggregator.clone(), points }),
+                &config.resource,
+            ),
             recorder,
         ));
         let mut listeners = Vec::new();

@@ -6,16 +6,16 @@
 
 use super::allocator;
 use crate::admin::status::{
-    ClientStatsStatus, PointsStatus, ReasonStatus, RefusedStatus, RemarkStatus, RequestStatus,
-    SeriesStatus, SignalStatus, SpanStatus,
+    ClientStatsStatus, PointsStatus, ReasonStatus, RefusedStatus, RemarkStatus, RequestStatus, SeriesStatus,
+    SignalStatus, SpanStatus,
 };
 use crate::backend;
+use crate::clock;
 use crate::config::{self, Config};
 use crate::deliver::{self, Item, Queue};
+use crate::metrics::points::{LeftOut, Points, Remark};
 use crate::otlp::counts::RefusedFor;
 use crate::otlp::{Batch, Batcher, Budget, NoRoom, Outlet, Protocol, Signal};
-use crate::clock;
-use crate::metrics::points::{LeftOut, Points, Remark};
 use crate::telemetry::{self, Metric};
 use bytes::Bytes;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! `[metrics]` and `[limits]`: aggregation, and what one message may hold.
 
 use super::format::{
-    Bounds, Bytes, Count, Namespace, OneOf, Quantiles, Span, Switch, Tags, Texts, WholeSeconds, YEAR_MS, choices,
+    Bounds, Bytes, Count, Namespace, OneOf, Quantiles, Span, Switch, Tags, Texts, WholeSeconds, YEAR_MS,
+    choices,
 };
 use super::section::section;
 use std::time::Duration;

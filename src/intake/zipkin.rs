@@ -116,11 +116,6 @@ mod tests {
     }
 
     impl Outlet for Taken {
-        fn looks_into(&self, _: Signal) -> bool {
-            false
-        }
-
-        fn look_into(&self, _: Signal, _: &[Bytes]) {}
         fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
             self.room
         }

@@ -29,10 +29,12 @@ pub trait Outlet: Send + Sync + 'static {
     fn has_room(&self, signal: Signal, bytes: usize, before: usize) -> bool;
 
     /// Whether the agent itself makes something of what is taken, beside what backends get.
-    fn looks_into(&self, signal: Signal) -> bool;
+    fn looks_into(&self, _: Signal) -> bool {
+        false
+    }
 
     /// Shows the encoded messages of chunks that were taken, once each.
-    fn look_into(&self, signal: Signal, taken: &[Bytes]);
+    fn look_into(&self, _: Signal, _: &[Bytes]) {}
 
     /// Hands a batch to every backend that carries its signal; counts those that cannot take it.
     fn batch(&self, batch: Batch);

@@ -71,11 +71,11 @@ async fn every_signal_has_its_own_way_and_its_own_books() {
         spans.batcher.offer(Protocol::Otlp, signal, vec![Chunk { signal, ..chunk(items) }]).unwrap();
     }
     let RequestStatus { spans: traces, points, log_records } = spans.status();
-    assert_eq!([traces.signal.pending, points.pending, log_records.pending], [1, 2, 4]);
+    assert_eq!([traces.signal.pending, points.signal.pending, log_records.pending], [1, 2, 4]);
     spans.batcher.close();
     assert_eq!(queues.iter().map(|queue| queue.ledger().offered).collect::<Vec<_>>(), [7, 1]);
     let status = spans.status();
-    assert_eq!(status.points.received, [("otlp", 2)].into());
+    assert_eq!(status.points.signal.received, [("otlp", 2)].into());
     assert_eq!(status.log_records.received, [("otlp", 4)].into());
     assert_eq!(spans.dropped(), 0);
 
@@ -86,8 +86,8 @@ async fn every_signal_has_its_own_way_and_its_own_books() {
     }
     spans.batcher.close();
     let status = spans.status();
-    assert_eq!((status.points.dropped_no_backend, status.log_records.dropped_no_backend), (3, 3));
-    assert!(status.points.remedy.unwrap().contains("no backend carries metrics"));
+    assert_eq!((status.points.signal.dropped_no_backend, status.log_records.dropped_no_backend), (3, 3));
+    assert!(status.points.signal.remedy.unwrap().contains("no backend carries metrics"));
     assert!(status.log_records.remedy.unwrap().contains("no backend carries logs"));
     assert_eq!(queues[0].ledger().offered, 0);
 }

@@ -91,7 +91,8 @@ impl Row {
         PageSeries {
             born: self.born,
             key: Key(&self.key),
-            kind: self.kind,
+            class: self.kind.into(),
+            meta: None,
             treatment: &self.treatment,
             start_ns: 1_700_000_000_250_000_000,
             value,

@@ -17,11 +17,6 @@ struct Queue {
 }
 
 impl Outlet for Queue {
-    fn looks_into(&self, _: Signal) -> bool {
-        false
-    }
-
-    fn look_into(&self, _: Signal, _: &[Bytes]) {}
     fn has_room(&self, _: crate::otlp::Signal, _: usize, _: usize) -> bool {
         !self.full.load(Ordering::Relaxed)
     }

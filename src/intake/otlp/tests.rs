@@ -14,11 +14,6 @@ const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Ex
 struct Room(bool);
 
 impl Outlet for Room {
-    fn looks_into(&self, _: Signal) -> bool {
-        false
-    }
-
-    fn look_into(&self, _: Signal, _: &[Bytes]) {}
     fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
         self.0
     }
@@ -35,11 +30,6 @@ impl Outlet for Room {
 struct Keeps(Mutex<Vec<Batch>>);
 
 impl Outlet for Keeps {
-    fn looks_into(&self, _: Signal) -> bool {
-        false
-    }
-
-    fn look_into(&self, _: Signal, _: &[Bytes]) {}
     fn has_room(&self, _: Signal, _: usize, _: usize) -> bool {
         true
     }

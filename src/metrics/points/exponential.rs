@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn a_wide_one_gets_coarser_and_no_count_is_lost() {
         let mut all = exponential(20, &[(0, 1), (100, 1)]);
-        all.add(&exponential(20, &[(1 << 20, 1), (-(900 << 20), 1)]));
+        all.add(&exponential(20, &[(1 << 20, 1)]));
+        all.add(&exponential(20, &[(-(900 << 20), 1)]));
         assert_eq!(all.positive.filled().map(|(_, n)| n).sum::<u64>(), 4);
         assert!(all.positive.counts.len() as i64 <= BUCKETS_LARGEST && all.scale < 0, "{}", all.scale);
     }

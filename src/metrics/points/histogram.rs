@@ -9,7 +9,7 @@ use crate::otlp::view::metrics::HistogramPoint;
 const BOUNDS_LARGEST: usize = 1_024;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Histogram {
+pub(super) struct Histogram {
     /// Upper bounds, ascending and finite, without +Inf.
     pub(super) bounds: Vec<f64>,
     /// Not cumulative; one per bound and one for +Inf.

@@ -6,7 +6,7 @@ use crate::otlp::view::metrics::SummaryPoint;
 const QUANTILES_LARGEST: usize = 64;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Summary {
+pub(super) struct Summary {
     /// From 0 to 1, ascending, with their values. Of several streams, the last one's.
     pub(super) quantiles: Vec<(f64, f64)>,
     pub(super) count: u64,

@@ -102,7 +102,14 @@ fn shown(aggregator: &Aggregator) -> Vec<String> {
             PageValue::Histogram(h) => format!("{:?} {:?} {} {}", h.bounds, h.counts, h.count, h.sum),
             PageValue::Exponential(e) => {
                 let side = |side: &Side| side.filled().collect::<Vec<_>>();
-                format!("{} {} {:?} {:?} {}", e.scale, e.zero_count, side(&e.positive), side(&e.negative), e.sum)
+                format!(
+                    "{} {} {:?} {:?} {}",
+                    e.scale,
+                    e.zero_count,
+                    side(&e.positive),
+                    side(&e.negative),
+                    e.sum
+                )
             }
             PageValue::Summary(s) => format!("{:?} {} {}", s.quantiles, s.count, s.sum),
             PageValue::Counter { total, .. } => format!("counter {total}"),
@@ -273,7 +280,8 @@ fn histograms_and_summaries_add_up() {
         };
         Form::Histogram(proto::Histogram { data_points: vec![point], aggregation_temporality: CUMULATIVE })
     };
-    for (start, at, counts, sum) in [(1, 2, [1, 0, 2], 9.5), (1, 3, [1, 1, 2], 11.0), (4, 5, [0, 1, 0], 1.5)] {
+    for (start, at, counts, sum) in [(1, 2, [1, 0, 2], 9.5), (1, 3, [1, 1, 2], 11.0), (4, 5, [0, 1, 0], 1.5)]
+    {
         points.take(&request("s", "h", histogram(start, at, counts, sum)), NOW);
     }
     let summary = |start, at, count, sum| {
@@ -346,7 +354,8 @@ fn a_crowd_folds_and_its_sums_are_kept() {
             points.take(&request("s", "n", sum(temporality, true, vec![point])), NOW);
         }
     }
-    let total: f64 = shown(&aggregator).iter().map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+    let total: f64 =
+        shown(&aggregator).iter().map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
     // Those without a place for where they stood are left out whole, at both times.
     assert_eq!(total, 3.0 * limit as f64);
     assert_eq!(left_out(&points), [("no_room", 100)]);

@@ -24,11 +24,6 @@ impl Shelf {
 }
 
 impl Outlet for Shelf {
-    fn looks_into(&self, _: Signal) -> bool {
-        false
-    }
-
-    fn look_into(&self, _: Signal, _: &[Bytes]) {}
     fn has_room(&self, _: Signal, bytes: usize, before: usize) -> bool {
         self.batches.lock().iter().map(|batch| batch.bytes).sum::<usize>() + bytes + before
             <= self.room.load(Ordering::Relaxed)
