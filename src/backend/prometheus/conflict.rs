@@ -4,8 +4,8 @@
 //! The page never fails for what an app sends; the price is paid by the later of two, and it is never
 //! paid silently.
 
+use crate::metrics::Class;
 use crate::metrics::series::Key;
-use crate::statsd::Kind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ pub struct Conflict {
     pub reason: Reason,
     /// The name on the page.
     pub family: String,
-    /// What has its line, as StatsD writes it without a value: `name|type|#tags`.
+    /// What has its line, as StatsD writes it without a value: `name|type|#tags`; see [`Class::symbol`].
     pub kept: Option<String>,
     /// What has none, or was changed.
     pub changed: String,
@@ -135,9 +135,9 @@ impl Conflicts {
     }
 }
 
-/// A context as people know it: `orders.created|c|#env:dev`.
-pub(super) fn describe(key: Key<'_>, kind: Kind) -> String {
-    let mut text = format!("{}|{}", key.name(), kind.symbol());
+/// A context as people know it: `orders.created|c|#env:dev`, `orders.created|OTLP sum|#job:shop`.
+pub(super) fn describe(key: Key<'_>, class: Class) -> String {
+    let mut text = format!("{}|{}", key.name(), class.symbol());
     for (i, tag) in key.tags().enumerate() {
         text.push_str(if i == 0 { "|#" } else { "," });
         text.push_str(tag);
@@ -151,8 +151,12 @@ mod tests {
 
     #[test]
     fn a_context_is_described_as_it_was_sent() {
-        assert_eq!(describe(Key("orders.created\nenv:dev\nx"), Kind::Counter), "orders.created|c|#env:dev,x");
-        assert_eq!(describe(Key("req"), Kind::Timer), "req|ms");
+        assert_eq!(
+            describe(Key("orders.created\nenv:dev\nx"), Class::Counter),
+            "orders.created|c|#env:dev,x"
+        );
+        assert_eq!(describe(Key("req"), Class::Timer), "req|ms");
+        assert_eq!(describe(Key("name\njob:shop\nx:"), Class::OtlpSum), "name|OTLP sum|#job:shop,x:");
     }
 
     #[test]

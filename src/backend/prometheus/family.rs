@@ -7,8 +7,8 @@
 use super::labels::Labels;
 use super::name::{self, Scheme};
 use crate::config::HistogramStyle;
+use crate::metrics::Class;
 use crate::metrics::series::{PageSeries, PageValue};
-use crate::statsd::Kind;
 
 /// The types of the exposition formats that we use. Ordered: one name's types stand in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,17 +54,20 @@ impl Type {
 /// Suffix of a counter's name, also without it in OpenMetrics' metadata.
 pub(super) const TOTAL: &str = "_total";
 
-/// What a series is called before the scheme: the name without its suffix, the suffix, the type.
+/// What a series is called before the scheme: the name without its suffix, the suffix, the type. The unit of a
+/// metric of OTLP is a part of its name by now.
 pub(super) fn naming<'a>(series: &PageSeries<'a>) -> (&'a str, &'static str, Type) {
     let name = series.key.name();
-    match (series.kind, series.value) {
-        (Kind::Counter, PageValue::Counter { monotonic: false, .. }) => {
+    match (series.class, series.value) {
+        (Class::Counter, PageValue::Counter { monotonic: false, .. }) => {
             (name::without_word(name, "total"), "", Type::Gauge)
         }
-        (Kind::Counter, _) => (name::without_word(name, "total"), TOTAL, Type::Counter),
-        (Kind::Gauge | Kind::Set, _) => (name, "", Type::Gauge),
-        (Kind::Timer, _) => (name::without_word(name, "seconds"), "_seconds", sketched(series)),
-        (Kind::Histogram | Kind::Distribution, _) => (name, "", sketched(series)),
+        (Class::Counter | Class::OtlpSum, _) => (name::without_word(name, "total"), TOTAL, Type::Counter),
+        (Class::Gauge | Class::Set | Class::OtlpUpDownSum | Class::OtlpGauge, _) => (name, "", Type::Gauge),
+        (Class::Timer, _) => (name::without_word(name, "seconds"), "_seconds", sketched(series)),
+        (Class::Histogram | Class::Distribution, _) => (name, "", sketched(series)),
+        (Class::OtlpHistogram | Class::OtlpExponentialHistogram, _) => (name, "", Type::Histogram),
+        (Class::OtlpSummary, _) => (name, "", Type::Summary),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::family::{TOTAL, Type, naming};
 use super::plan::Plan;
+use crate::metrics::Class;
+use crate::metrics::points::Meta;
 use crate::metrics::series::PageSeries;
-use crate::statsd::Kind;
+use std::borrow::Cow;
 
 /// A family's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,15 +24,13 @@ pub(super) struct Head {
 impl Head {
     /// The first series of a family with a line speaks for all of it.
     pub(super) fn of(plan: &Plan, series: &PageSeries<'_>) -> Head {
-        let help = match &series.treatment.help {
-            Some(help) => help.to_string(),
-            None => format!("StatsD {} {}", word(series), series.key.name()),
+        let said = |text: fn(&Meta) -> &str| series.meta.map(text).filter(|text| !text.is_empty());
+        let help = match series.treatment.help.as_deref().or_else(|| said(|meta| &meta.description)) {
+            Some(help) => printable(help).into_owned(),
+            None => format!("{} {}", word(series), series.key.name()),
         };
-        let unit = match (&series.treatment.unit, series.kind) {
-            (Some(unit), _) => Some(unit.to_string()),
-            (None, Kind::Timer) => Some("seconds".to_owned()),
-            (None, _) => None,
-        };
+        let unit = series.treatment.unit.as_deref().or_else(|| said(|meta| &meta.unit));
+        let unit = unit.or((series.class == Class::Timer).then_some("seconds")).map(str::to_owned);
         Head { name: plan.name.clone(), kind: plan.kind, help, unit, unknown: plan.unknown, info: false }
     }
 
@@ -50,14 +50,39 @@ impl Head {
     }
 }
 
+/// A text of an app's without control characters: their pictures stand for them, as in keys. Readers of pages end
+/// at a zero byte. Line feeds stay, for the writers escape them.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_control() && c != '\n';
+    if !text.contains(is_odd) {
+        return text.into();
+    }
+    let picture = |c: char| match c {
+        c if !is_odd(c) => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
+        '\x7f' => '\u{2421}',
+        _ => '\u{fffd}',
+    };
+    text.chars().map(picture).collect::<String>().into()
+}
+
 fn word(series: &PageSeries<'_>) -> &'static str {
-    match (series.kind, naming(series).2) {
-        (Kind::Counter, Type::Gauge) => "counter that also went down",
-        (Kind::Counter, _) => "counter",
-        (Kind::Gauge, _) => "gauge",
-        (Kind::Timer, _) => "timer",
-        (Kind::Histogram, _) => "histogram",
-        (Kind::Distribution, _) => "distribution",
-        (Kind::Set, _) => "set",
+    match (series.class, naming(series).2) {
+        (Class::Counter, Type::Gauge) => "StatsD counter that also went down",
+        (Class::Counter, _) => "StatsD counter",
+        (Class::Gauge, _) => "StatsD gauge",
+        (Class::Timer, _) => "StatsD timer",
+        (Class::Histogram, _) => "StatsD histogram",
+        (Class::Distribution, _) => "StatsD distribution",
+        (Class::Set, _) => "StatsD set",
+        (
+            Class::OtlpSum
+            | Class::OtlpUpDownSum
+            | Class::OtlpGauge
+            | Class::OtlpHistogram
+            | Class::OtlpExponentialHistogram
+            | Class::OtlpSummary,
+            _,
+        ) => series.class.symbol(),
     }
 }

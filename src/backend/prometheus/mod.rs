@@ -4,6 +4,7 @@
 //! as a scrape and streams it. Nothing that an app sends may break a page: what cannot stand beside
 //! another is left out, counted and named. Next: `page`, then `plan`, `scribe`, `text`.
 
+mod buckets;
 mod conflict;
 mod family;
 mod head;
@@ -36,7 +37,7 @@ pub use conflict::{Conflict, Conflicts, Reason};
 pub use name::Scheme;
 pub use negotiate::{Format, Negotiated};
 pub use page::{Cut, Page, PageRequest};
-pub use source::{SLICE_LONGEST, Source};
+pub use source::{SLICE_LONGEST, Source, Target};
 
 use order::Order;
 use parking_lot::Mutex;
@@ -51,7 +52,7 @@ const ORDERS_KEPT: usize = 2;
 pub struct Exposition<S: Source> {
     source: Arc<S>,
     /// Facts about the target: sorted by key.
-    resource: Vec<(String, String)>,
+    resource: Target,
     /// The one used last stands last.
     orders: Mutex<Vec<Order>>,
     conflicts: Mutex<BTreeMap<(Format, Scheme), Conflicts>>,

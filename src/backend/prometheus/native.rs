@@ -1,22 +1,30 @@
-//! Native histograms from sketches: base-2 exponential buckets, each 2.2 % wide or, where many hold
-//! something, coarser.
+//! Native histograms: base-2 exponential buckets, as fine as they come (from sketches each 2.2 % wide) or, where
+//! many hold something, coarser. Counts stay whole and their sum exact.
 //!
 //! γ of the sketch lies between two of the allowed widths, so a bin moves whole to the bucket of the
-//! value that stands for it: counts stay whole and their sum exact.
+//! value that stands for it. The buckets of OTLP's exponential histograms are the same but for their number.
 
+use super::point::{Histogram, NativeOf};
+use crate::metrics::points::{Exponential, Side};
 use crate::metrics::sketch::{self, Sketch, finest_position};
 use std::cmp::Ordering;
 
-/// Buckets from one power of two to the next: 2^SCHEMA.
+/// Buckets from one power of two to the next: 2^SCHEMA, of sketches.
 const SCHEMA: i32 = sketch::MAX_SCALE;
 const SCHEMA_COARSEST: i32 = -4;
+const SCHEMA_FINEST: i32 = 8;
 /// Prometheus's usual cap on buckets that hold something; with more they get coarser.
 const BUCKETS_LARGEST: usize = 160;
+/// Values nearer to zero than this count as zero, as with Prometheus's own client.
+const ZERO_OF_SKETCHES: f64 = 1.0 / (1u128 << 127) as f64 / 2.0;
+/// Where OTLP names no threshold, as its specification of compatibility says.
+const ZERO_UNNAMED: f64 = 1e-128;
 
 /// Sparse buckets: bucket `i` holds values in `(b^(i-1), b^i]` with `b = 2^(2^-schema)`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Native {
     pub(super) schema: i32,
+    pub(super) zero_threshold: f64,
     pub(super) zero_count: u64,
     /// Ascending indices with counts above zero.
     pub(super) positive: Vec<(i32, u64)>,
@@ -31,9 +39,22 @@ pub(super) struct Span {
 }
 
 impl Native {
+    /// Makes the native buckets of a histogram; says whether it has any.
+    pub(super) fn of(&mut self, histogram: &Histogram<'_>) -> bool {
+        match histogram.native {
+            NativeOf::Sketch(sketch, scale) => {
+                self.read(sketch, scale);
+                true
+            }
+            NativeOf::Exponential(all) => self.take(all, histogram.count),
+            NativeOf::Nothing => false,
+        }
+    }
+
     /// Takes a sketch whose values are to be divided by `scale`.
-    pub(super) fn read(&mut self, sketch: &Sketch, scale: f64) {
+    fn read(&mut self, sketch: &Sketch, scale: f64) {
         self.schema = SCHEMA;
+        self.zero_threshold = ZERO_OF_SKETCHES;
         self.zero_count = 0;
         self.positive.clear();
         self.negative.clear();
@@ -48,6 +69,28 @@ impl Native {
         self.negative.reverse();
         fold(&mut self.positive);
         fold(&mut self.negative);
+        self.coarsen();
+    }
+
+    /// Takes a histogram of OTLP; says whether Prometheus has numbers for it.
+    fn take(&mut self, all: &Exponential, count: u64) -> bool {
+        self.schema = all.scale.min(SCHEMA_FINEST);
+        self.zero_threshold = if all.zero_threshold > 0.0 { all.zero_threshold } else { ZERO_UNNAMED };
+        self.zero_count = all.zero_count;
+        let shift = all.scale - self.schema;
+        let fits = self.schema >= SCHEMA_COARSEST
+            // Counts travel as signed differences.
+            && i64::try_from(count).is_ok()
+            && read_side(&all.positive, shift, &mut self.positive)
+            && read_side(&all.negative, shift, &mut self.negative);
+        if fits {
+            self.coarsen();
+        }
+        fits
+    }
+
+    /// Joins buckets by twos until few enough hold something.
+    fn coarsen(&mut self) {
         while self.schema > SCHEMA_COARSEST && self.positive.len() + self.negative.len() > BUCKETS_LARGEST {
             self.schema -= 1;
             for side in [&mut self.positive, &mut self.negative] {
@@ -57,6 +100,18 @@ impl Native {
             }
         }
     }
+}
+
+/// The buckets of one side `shift` scales coarser; says whether they have numbers.
+fn read_side(side: &Side, shift: i32, buckets: &mut Vec<(i32, u64)>) -> bool {
+    buckets.clear();
+    for (i, n) in side.filled() {
+        // Numbered by their lower bounds there, by the upper ones here.
+        let Ok(i) = i32::try_from((i >> shift.min(63)) + 1) else { return false };
+        buckets.push((i, n));
+    }
+    fold(buckets);
+    true
 }
 
 /// Appends spans and count differences of one side.

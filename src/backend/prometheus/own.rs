@@ -2,11 +2,13 @@
 //! take them. They stand sorted among the others, in every format.
 
 use super::family::Type;
-use super::head::Head;
+use super::head::{Head, printable};
 use super::labels::Labels;
 use super::name::Scheme;
+use super::source::Target;
 use crate::telemetry::recorder::{self, Family};
 use crate::telemetry::table;
+use std::collections::BTreeMap;
 
 /// Facts about the target, from its resource attributes.
 const TARGET_INFO: &str = "target_info";
@@ -63,20 +65,32 @@ fn own(Family { metric, samples }: &Family) -> OwnFamily {
     }
 }
 
-/// The family of the resource's attributes; `None` without any.
-pub(super) fn target_info(resource: &[(String, String)], scheme: Scheme, info: bool) -> Option<OwnFamily> {
-    if resource.is_empty() {
-        return None;
+/// The family of the attributes of resources, one sample each; `None` without any attribute.
+pub(super) fn target_info<'a>(
+    resources: impl Iterator<Item = &'a Target>,
+    scheme: Scheme,
+    info: bool,
+) -> Option<OwnFamily> {
+    let mut all = BTreeMap::new();
+    let mut read = Labels::default();
+    for resource in resources {
+        let clean: Vec<_> =
+            resource.iter().map(|(label, value)| (printable(label), printable(value))).collect();
+        read.read(clean.iter().map(|(label, value)| (&**label, Some(&**value))), scheme, None);
+        let labels = || read.iter().map(|(label, value)| (label.to_owned(), value.to_owned()));
+        // A label without a value is no label: it tells no two apart.
+        let identity: Vec<_> = labels().filter(|(_, value)| !value.is_empty()).collect();
+        if !identity.is_empty() {
+            all.entry(identity).or_insert_with(|| labels().collect());
+        }
     }
-    let mut labels = Labels::default();
-    labels.read(resource.iter().map(|(k, v)| (k.as_str(), Some(v.as_str()))), scheme, None);
-    let labels = labels.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    Some(OwnFamily {
+    let samples: Vec<_> = all.into_values().map(|labels| OwnSample { labels, value: 1.0 }).collect();
+    (!samples.is_empty()).then(|| OwnFamily {
         name: TARGET_INFO.to_owned(),
         kind: Type::Gauge,
         help: "Target metadata".to_owned(),
         info,
-        samples: vec![OwnSample { labels, value: 1.0 }],
+        samples,
     })
 }
 

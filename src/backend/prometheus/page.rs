@@ -80,6 +80,8 @@ struct Writing<S: Source> {
     last: Option<String>,
     own: Vec<OwnFamily>,
     own_at: usize,
+    /// The sample of that family where the next slice begins.
+    own_from: usize,
     /// Series in the next slice.
     slice: usize,
 }
@@ -140,7 +142,9 @@ impl<S: Source> Page<S> {
         let mut scratch = Scratch::default();
         let free = |name: &str, scratch: &mut Scratch| shelf.family(name, 0, scratch).is_empty();
         let info = openmetrics && free("target", &mut scratch) && free("target_total", &mut scratch);
-        own.extend(own::target_info(&self.exposition.resource, wanted.scheme, info));
+        let targets = self.exposition.source.targets();
+        let resources = std::iter::once(&self.exposition.resource).chain(&targets);
+        own.extend(own::target_info(resources, wanted.scheme, info));
         own.sort_by(|a, b| a.name.cmp(&b.name));
         Writing {
             _pin: pin,
@@ -151,6 +155,7 @@ impl<S: Source> Page<S> {
             last: None,
             own,
             own_at: 0,
+            own_from: 0,
             slice: SLICE_FIRST,
         }
     }
@@ -191,8 +196,10 @@ impl<S: Source> Writing<S> {
         if let Some(own) =
             self.own.get(self.own_at).filter(|own| self.plan.as_ref().is_none_or(|p| own.name < p.name))
         {
-            scribe.own(own);
-            self.own_at += 1;
+            match scribe.own(own, self.own_from) {
+                Some(next) => self.own_from = next,
+                None => (self.own_at, self.own_from) = (self.own_at + 1, 0),
+            }
             return true;
         }
         let Some(plan) = &self.plan else { return false };

@@ -205,7 +205,7 @@ impl<S: Source> Shelf<'_, S> {
         let mut text = String::new();
         self.source.read(&[id], &mut |_, series| {
             if let Some(series) = series {
-                text = describe(series.key, series.kind);
+                text = describe(series.key, series.class);
             }
         });
         text

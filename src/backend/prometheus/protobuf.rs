@@ -15,8 +15,6 @@ use prost::Message;
 const GATHERED_LARGEST: usize = 1 << 20;
 /// `MetricFamily.metric`, length-delimited.
 const METRIC_KEY: u8 = 4 << 3 | 2;
-/// Values nearer to zero than this count as zero, as with Prometheus's own client.
-const ZERO_THRESHOLD: f64 = 1.0 / (1u128 << 127) as f64 / 2.0;
 
 /// Messages of `io.prometheus.client`, those fields that we write.
 pub(super) mod message {
@@ -190,10 +188,15 @@ impl Protobuf {
                 metric.gauge = Some(message::Value { value: Some(*value) });
             }
             (Point::Histogram(histogram), _) => {
-                self.native.read(histogram.sketch, histogram.scale);
                 let slot = metric.histogram.get_or_insert_default();
                 fill_histogram(slot, histogram, start);
-                fill_native(slot, &self.native, &mut self.spans);
+                match self.native.of(histogram) {
+                    true => fill_native(slot, &self.native, &mut self.spans),
+                    false => clear_native(slot),
+                }
+                if histogram.is_native_only() && slot.schema.is_some() {
+                    slot.bucket.clear();
+                }
             }
             (Point::Summary(summary), _) => {
                 fill_summary(metric.summary.get_or_insert_default(), summary, start)
@@ -260,7 +263,7 @@ fn fill_histogram(
 
 fn fill_native(slot: &mut message::Histogram, native: &Native, spans: &mut Vec<Span>) {
     slot.schema = Some(native.schema);
-    slot.zero_threshold = Some(ZERO_THRESHOLD);
+    slot.zero_threshold = Some(native.zero_threshold);
     slot.zero_count = Some(native.zero_count);
     let sides = [
         (&native.negative, &mut slot.negative_span, &mut slot.negative_delta),
@@ -277,6 +280,17 @@ fn fill_native(slot: &mut message::Histogram, native: &Native, spans: &mut Vec<S
                 .map(|span| message::BucketSpan { offset: Some(span.offset), length: Some(span.length) }),
         );
     }
+}
+
+/// The message may hold the native buckets of the series before.
+fn clear_native(slot: &mut message::Histogram) {
+    slot.schema = None;
+    slot.zero_threshold = None;
+    slot.zero_count = None;
+    slot.negative_span.clear();
+    slot.negative_delta.clear();
+    slot.positive_span.clear();
+    slot.positive_delta.clear();
 }
 
 fn fill_summary(slot: &mut message::Summary, summary: &Summary<'_>, start: Option<message::Timestamp>) {

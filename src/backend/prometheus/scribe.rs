@@ -17,6 +17,9 @@ use super::protobuf::Protobuf;
 use super::text::{Omitted, Text};
 use crate::metrics::series::{PageSeries, PageValue};
 
+/// Samples of our own in one slice: targets may say much.
+const OWN_SLICE: usize = 32;
+
 /// The writer of a format.
 #[derive(Debug)]
 enum Writer {
@@ -113,10 +116,14 @@ impl Scribe {
         }
     }
 
-    /// Writes a whole family of our own.
-    pub(super) fn own(&mut self, family: &OwnFamily) {
-        begin(&mut self.writer, &family.head(), &mut self.out);
-        for sample in &family.samples {
+    /// Writes samples of a family of our own, from one on; returns where the next slice begins, `None` behind the
+    /// last.
+    pub(super) fn own(&mut self, family: &OwnFamily, from: usize) -> Option<usize> {
+        let until = family.samples.len().min(from + OWN_SLICE);
+        if from == 0 {
+            begin(&mut self.writer, &family.head(), &mut self.out);
+        }
+        for sample in &family.samples[from..until] {
             self.labels.set(sample.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
             let point = Point::Single(sample.value);
             match &mut self.writer {
@@ -128,7 +135,11 @@ impl Scribe {
                 }
             }
         }
+        if until < family.samples.len() {
+            return Some(until);
+        }
         self.end_family();
+        None
     }
 
     /// Ends the page.

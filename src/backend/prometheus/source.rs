@@ -25,7 +25,16 @@ pub trait Source: Send + Sync + 'static {
     /// Shows the series of `ids` in that order, `None` for one that is not (or no longer) there. At
     /// most [`SLICE_LONGEST`] identifiers are asked for at once.
     fn read(&self, ids: &[u32], visit: &mut dyn FnMut(u32, Option<PageSeries<'_>>));
+
+    /// What is known of the processes behind the series: a bounded list, each shown as a `target_info`.
+    fn targets(&self) -> Vec<Target> {
+        Vec::new()
+    }
 }
+
+/// Facts about one target: label and value, as the app wrote them, with `job` and `instance` where the series have
+/// them. Two that differ should not be of one `job` and `instance`, or queries cannot join them.
+pub type Target = Vec<(String, String)>;
 
 /// The most identifiers in one `read`: some 100 µs of work for short series.
 pub const SLICE_LONGEST: usize = 256;

@@ -2,13 +2,13 @@
 //!
 //! What OpenMetrics does otherwise stands in `openmetrics`.
 
+use super::buckets::ascending;
 use super::head::Head;
 use super::labels::Labels;
 use super::name;
 use super::number::{push_canonical, push_value, push_whole};
 use super::openmetrics;
 use super::point::{Histogram, Point, Summary};
-use std::sync::Arc;
 
 /// Writes families as lines.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Text {
 /// Texts of the bounds of the histogram before: most series of a page share theirs.
 #[derive(Debug, Default)]
 struct Bounds {
-    of: Option<Arc<[f64]>>,
+    of: Vec<f64>,
     texts: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -78,7 +78,7 @@ impl Text {
     }
 
     fn histogram(&mut self, histogram: &Histogram<'_>, out: &mut Vec<u8>) -> Omitted {
-        self.bounds.read(histogram, self.openmetrics);
+        self.bounds.read(histogram.bounds, self.openmetrics);
         let mut start = 0;
         for ((_, n), end) in histogram.buckets().zip(&self.bounds.ends) {
             self.open(out, "_bucket", Some(("le", &self.bounds.texts[start..*end])));
@@ -188,17 +188,17 @@ impl Text {
 }
 
 impl Bounds {
-    fn read(&mut self, histogram: &Histogram<'_>, point: bool) {
-        if self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, histogram.bounds)) {
+    fn read(&mut self, bounds: &[f64], point: bool) {
+        if self.of == bounds {
             return;
         }
-        self.of = Some(histogram.bounds.clone());
+        self.of.clear();
+        self.of.extend_from_slice(bounds);
         self.texts.clear();
         self.ends.clear();
-        // As many as `buckets` gives: it is asked with a count for every bound.
-        let counts = vec![0; histogram.bounds.len()];
-        for (bound, _) in (Histogram { counts: &counts, ..*histogram }).buckets() {
-            push_canonical(bound, point, &mut self.texts);
+        let mut ascends = ascending();
+        for bound in bounds.iter().filter(|bound| ascends(**bound)) {
+            push_canonical(*bound, point, &mut self.texts);
             self.ends.push(self.texts.len());
         }
     }
