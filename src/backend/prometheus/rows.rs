@@ -1,10 +1,13 @@
 //! A registry for tests: a vector of series behind a mutex, with the reuse and the pins of a real one.
 
-use super::source::Source;
+use super::source::{Source, Target};
 use crate::config::{self, HistogramStyle};
-use crate::metrics::series::{Key, PageDistribution, PageSeries, PageValue, Treatment};
+use crate::metrics::Class;
+use crate::metrics::points::{Exponential, Meta, Side};
+use crate::metrics::series::{
+    Key, PageDistribution, PageHistogram, PageSeries, PageSummary, PageValue, Treatment,
+};
 use crate::metrics::sketch::Sketch;
-use crate::statsd::Kind;
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,12 +16,16 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) key: String,
-    pub(super) kind: Kind,
+    pub(super) class: Class,
+    pub(super) meta: Option<Meta>,
     pub(super) treatment: Arc<Treatment>,
     pub(super) value: f64,
     pub(super) monotonic: bool,
     pub(super) total: Sketch,
     pub(super) buckets: Vec<u64>,
+    /// Of scale 3.
+    pub(super) exponential: Exponential,
+    pub(super) quantiles: Vec<(f64, f64)>,
     born: u64,
     dead: bool,
 }
@@ -29,6 +36,7 @@ pub(super) struct Rows(Mutex<Inside>);
 #[derive(Debug, Default)]
 struct Inside {
     rows: Vec<Option<Row>>,
+    targets: Vec<Target>,
     free: Vec<u32>,
     born: u64,
     pins: usize,
@@ -49,37 +57,43 @@ pub(super) fn treatment() -> Treatment {
 }
 
 impl Row {
-    pub(super) fn new(key: &str, kind: Kind, values: &[f64], treatment: &Arc<Treatment>) -> Row {
+    /// Of an OTLP summary, the values are its quantiles 0, 0.25, 0.5 and so on.
+    pub(super) fn new(key: &str, class: Class, values: &[f64], treatment: &Arc<Treatment>) -> Row {
+        let bounds = treatment.buckets(class.like());
         let mut row = Row {
             key: key.to_owned(),
-            kind,
+            class,
+            meta: None,
             treatment: treatment.clone(),
             value: values.last().copied().unwrap_or(0.0),
             monotonic: true,
             total: Sketch::new(),
-            buckets: vec![0; treatment.buckets(kind).len() + 1],
+            buckets: vec![0; bounds.len() + 1],
+            exponential: exponential(3, values),
+            quantiles: values.iter().enumerate().map(|(i, value)| (i as f64 / 4.0, *value)).collect(),
             born: 0,
             dead: false,
         };
-        let scale = if kind == Kind::Timer { 1_000.0 } else { 1.0 };
-        for value in values.iter().filter(|_| kind.is_sketched()) {
+        let scale = if class == Class::Timer { 1_000.0 } else { 1.0 };
+        for value in values.iter().filter(|_| class.like().is_sketched()) {
             row.total.insert(*value, 1.0);
-            let at = treatment.buckets(kind).iter().position(|bound| value / scale <= *bound);
-            row.buckets[at.unwrap_or(treatment.buckets(kind).len())] += 1;
+            let at = bounds.iter().position(|bound| value / scale <= *bound);
+            row.buckets[at.unwrap_or(bounds.len())] += 1;
         }
         row
     }
 
     pub(super) fn counter(key: &str, value: f64) -> Row {
-        Row::new(key, Kind::Counter, &[value], &Arc::new(treatment()))
+        Row::new(key, Class::Counter, &[value], &Arc::new(treatment()))
     }
 
     fn show(&self) -> PageSeries<'_> {
-        let value = match self.kind {
-            Kind::Counter => PageValue::Counter { total: self.value, monotonic: self.monotonic },
-            Kind::Gauge => PageValue::Gauge(self.value),
-            Kind::Set => PageValue::Set(self.value.abs() as u64),
-            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+        let (count, sum) = (self.total.count() as u64, self.total.sum());
+        let value = match self.class {
+            Class::Counter => PageValue::Counter { total: self.value, monotonic: self.monotonic },
+            Class::Gauge => PageValue::Gauge(self.value),
+            Class::Set => PageValue::Set(self.value.abs() as u64),
+            Class::Timer | Class::Histogram | Class::Distribution => {
                 let summary = self.treatment.style == HistogramStyle::Summary;
                 PageValue::Distribution(PageDistribution {
                     total: &self.total,
@@ -87,12 +101,20 @@ impl Row {
                     window: summary.then_some(&self.total),
                 })
             }
+            Class::OtlpSum => PageValue::Number(self.value.abs()),
+            Class::OtlpUpDownSum | Class::OtlpGauge => PageValue::Number(self.value),
+            Class::OtlpHistogram => {
+                let bounds = &self.treatment.histogram_buckets;
+                PageValue::Histogram(PageHistogram { bounds, counts: &self.buckets, count, sum })
+            }
+            Class::OtlpExponentialHistogram => PageValue::Exponential(&self.exponential),
+            Class::OtlpSummary => PageValue::Summary(PageSummary { quantiles: &self.quantiles, count, sum }),
         };
         PageSeries {
             born: self.born,
             key: Key(&self.key),
-            class: self.kind.into(),
-            meta: None,
+            class: self.class,
+            meta: self.meta.as_ref(),
             treatment: &self.treatment,
             start_ns: 1_700_000_000_250_000_000,
             value,
@@ -146,6 +168,10 @@ impl Rows {
         self.0.lock().rows[id as usize].is_some()
     }
 
+    pub(super) fn set_targets(&self, targets: Vec<Target>) {
+        self.0.lock().targets = targets;
+    }
+
     pub(super) fn pins(&self) -> usize {
         self.0.lock().pins
     }
@@ -190,4 +216,27 @@ impl Source for Rows {
             visit(*id, inside.rows.get(*id as usize).and_then(Option::as_ref).map(Row::show));
         }
     }
+
+    fn targets(&self) -> Vec<Target> {
+        self.0.lock().targets.clone()
+    }
+}
+
+/// Values in buckets of a scale; zeros in the zero bucket.
+pub(super) fn exponential(scale: i32, values: &[f64]) -> Exponential {
+    let mut all = Exponential { scale, count: values.len() as u64, ..Exponential::default() };
+    let index = |value: f64| (value.abs().log2() * f64::from(scale).exp2()).ceil() as i32 - 1;
+    let side = |values: Vec<i32>| {
+        let offset = values.iter().min().copied().unwrap_or(0);
+        let last = values.iter().max().copied().unwrap_or(-1).max(offset - 1);
+        let mut counts = vec![0; (last - offset + 1) as usize];
+        values.iter().for_each(|i| counts[(i - offset) as usize] += 1);
+        Side { offset, counts }
+    };
+    let of =
+        |sign: f64| values.iter().filter(|value| **value * sign > 0.0).map(|value| index(*value)).collect();
+    (all.positive, all.negative) = (side(of(1.0)), side(of(-1.0)));
+    all.zero_count = values.iter().filter(|value| **value == 0.0).count() as u64;
+    all.sum = values.iter().sum();
+    all
 }

@@ -4,8 +4,8 @@ use super::reader::{self, Read};
 use super::rows::{Row, Rows, treatment};
 use super::*;
 use crate::config::HistogramStyle;
+use crate::metrics::Class;
 use crate::metrics::series::Treatment;
-use crate::statsd::Kind;
 use crate::telemetry::recorder::{Family as OwnMetric, OwnSample};
 use std::io::Read as _;
 
@@ -45,7 +45,7 @@ fn of(rows: impl IntoIterator<Item = Row>) -> Arc<Exposition<Rows>> {
     Exposition::new(Rows::of(rows), &BTreeMap::new())
 }
 
-fn row(key: &str, kind: Kind, values: &[f64]) -> Row {
+fn row(key: &str, kind: Class, values: &[f64]) -> Row {
     Row::new(key, kind, values, &Arc::new(treatment()))
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::Config;
 use crate::metrics::series::{Snapshot, Value};
-use crate::metrics::{Aggregator, Class, Pushing, rules::Rules};
+use crate::metrics::{Aggregator, Pushing, rules::Rules};
 use crate::statsd::Note;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +65,7 @@ impl Bench {
 
     /// Whether a counter of this key is held.
     fn holds(&self, key: &str) -> bool {
-        self.aggregator.lock().contexts.find(key, Class::Counter).is_some()
+        self.aggregator.lock().contexts.find(key, Kind::Counter.into()).is_some()
     }
 }
 
@@ -234,7 +234,7 @@ fn over_the_total_limit_the_longest_idle_goes_and_a_live_one_never() {
     }
     bench.send(0, "new:1|c");
     bench.flush();
-    let find = |name: &str| bench.aggregator.lock().contexts.find(name, Class::Counter).is_some();
+    let find = |name: &str| bench.aggregator.lock().contexts.find(name, Kind::Counter.into()).is_some();
     assert_eq!(
         (find("oldest"), find("older"), find("live"), find("young"), find("new")),
         (false, true, true, true, true)

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Shows the samples that have a line, and the conflicts as `reason: kept > changed`.
-fn outcome(rows: &[(&str, Kind)], wanted: Negotiated) -> (Vec<String>, Vec<String>) {
+fn outcome(rows: &[(&str, Class)], wanted: Negotiated) -> (Vec<String>, Vec<String>) {
     let exposition = of(rows.iter().enumerate().map(|(i, (key, kind))| row(key, *kind, &[i as f64 + 1.0])));
     let names = families(&exposition, wanted).into_iter().flat_map(|family| {
         family.samples.into_iter().filter(|s| !s.labels.contains_key("le")).map(|s| {
@@ -22,8 +22,8 @@ fn outcome(rows: &[(&str, Kind)], wanted: Negotiated) -> (Vec<String>, Vec<Strin
 
 #[test]
 fn the_later_loses_its_line_and_both_are_named() {
-    use Kind::*;
-    type Case<'a> = (&'a [(&'a str, Kind)], &'a [&'a str], &'a [&'a str]);
+    use Class::*;
+    type Case<'a> = (&'a [(&'a str, Class)], &'a [&'a str], &'a [&'a str]);
     let cases: &[Case<'_>] = &[
         (&[("a.b", Gauge), ("a_b", Gauge)], &["a_b{} 1"], &["same_series: a.b|g > a_b|g"]),
         (&[("a_b", Gauge), ("a.b", Gauge)], &["a_b{} 1"], &["same_series: a_b|g > a.b|g"]),
@@ -94,7 +94,7 @@ fn to_strings(texts: &[&str]) -> Vec<String> {
 
 #[test]
 fn openmetrics_loses_what_only_there_collides() {
-    use Kind::*;
+    use Class::*;
     let rows = [("x_created", Gauge), ("x", Histogram)];
     assert_eq!(outcome(&rows, TEXT).1, Vec::<String>::new());
     assert_eq!(
@@ -105,7 +105,7 @@ fn openmetrics_loses_what_only_there_collides() {
 
 #[test]
 fn a_counter_whose_bare_name_is_taken_keeps_its_line() {
-    use Kind::*;
+    use Class::*;
     for rows in [
         &[("x", Gauge), ("x", Counter)][..],
         &[("x_count", Counter), ("x", Histogram)],
@@ -122,7 +122,7 @@ fn a_counter_whose_bare_name_is_taken_keeps_its_line() {
 
 #[test]
 fn target_info_is_the_resources() {
-    let rows = [row("target_info", Kind::Gauge, &[9.0]), row("target", Kind::Gauge, &[1.0])];
+    let rows = [row("target_info", Class::Gauge, &[9.0]), row("target", Class::Gauge, &[1.0])];
     let resource = BTreeMap::from([("service.name".to_owned(), "shop".to_owned())]);
     let exposition = Exposition::new(Rows::of(rows), &resource);
     for wanted in [TEXT, OPENMETRICS] {
@@ -135,7 +135,7 @@ fn target_info_is_the_resources() {
 
 #[test]
 fn a_counter_that_turns_negative_becomes_a_gauge() {
-    let rows = Rows::of([row("x", Kind::Counter, &[1.0]), row("y", Kind::Counter, &[2.0])]);
+    let rows = Rows::of([row("x", Class::Counter, &[1.0]), row("y", Class::Counter, &[2.0])]);
     let exposition = Exposition::new(rows.clone(), &BTreeMap::new());
     let shown = |wanted| -> Vec<_> {
         families(&exposition, wanted).into_iter().map(|f| (f.samples[0].name.clone(), f.kind)).collect()
@@ -152,7 +152,7 @@ fn a_counter_that_turns_negative_becomes_a_gauge() {
 
 #[test]
 fn what_is_below_zero_costs_openmetrics_those_lines_only() {
-    let exposition = of([row("x", Kind::Histogram, &[-2.0, 1.0])]);
+    let exposition = of([row("x", Class::Histogram, &[-2.0, 1.0])]);
     let names = |wanted| -> Vec<_> {
         families(&exposition, wanted)[0].samples.iter().map(|s| s.name.clone()).skip(17).collect()
     };
@@ -164,9 +164,9 @@ fn what_is_below_zero_costs_openmetrics_those_lines_only() {
 fn lines_left_out_are_counted_by_reason() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let rows = (0..500).flat_map(|i| {
-        [row(&format!("a\ni:{i}"), Kind::Gauge, &[1.0]), row(&format!("a\ni:{i}"), Kind::Histogram, &[1.0])]
+        [row(&format!("a\ni:{i}"), Class::Gauge, &[1.0]), row(&format!("a\ni:{i}"), Class::Histogram, &[1.0])]
     });
-    let joined = row("b\nx\nx:1", Kind::Gauge, &[1.0]);
+    let joined = row("b\nx\nx:1", Class::Gauge, &[1.0]);
     let exposition = of(rows.chain([joined]));
     metrics::with_local_recorder(&recorder, || text(&exposition, TEXT));
     let own = recorder.handle().render();

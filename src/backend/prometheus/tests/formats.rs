@@ -43,12 +43,12 @@ fn summary() -> Arc<Treatment> {
 fn one_of_each() -> Arc<Exposition<Rows>> {
     let buckets = Arc::new(with_buckets(&[0.1, 1.0, 1e6]));
     let rows = [
-        row("orders.created\ncanary\nenv:dev", Kind::Counter, &[3.0]),
-        row("fuel\nempty:", Kind::Gauge, &[0.5]),
-        row("users", Kind::Set, &[7.0]),
-        Row::new("req\npath:/a", Kind::Timer, &[80.0, 320.0], &buckets),
-        Row::new("size.bytes", Kind::Histogram, &[0.0, 1.0, 2e6], &buckets),
-        Row::new("lag\nquantile:x", Kind::Distribution, &[2.5, 2.5, 3.0], &summary()),
+        row("orders.created\ncanary\nenv:dev", Class::Counter, &[3.0]),
+        row("fuel\nempty:", Class::Gauge, &[0.5]),
+        row("users", Class::Set, &[7.0]),
+        Row::new("req\npath:/a", Class::Timer, &[80.0, 320.0], &buckets),
+        Row::new("size.bytes", Class::Histogram, &[0.0, 1.0, 2e6], &buckets),
+        Row::new("lag\nquantile:x", Class::Distribution, &[2.5, 2.5, 3.0], &summary()),
     ];
     let resource = [("service.name", "shop"), ("k8s.pod", "a\"b")];
     Exposition::new(Rows::of(rows), &resource.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
@@ -190,7 +190,7 @@ fn quoted_names() {
 
 #[test]
 fn other_schemes() {
-    let rows = || of([row("my.name_x\na.b:c", Kind::Gauge, &[1.0]), row("x.y", Kind::Counter, &[1.0])]);
+    let rows = || of([row("my.name_x\na.b:c", Class::Gauge, &[1.0]), row("x.y", Class::Counter, &[1.0])]);
     let wanted = |scheme| Negotiated { scheme, ..OPENMETRICS };
     insta::assert_snapshot!(lines(&rows(), wanted(Scheme::Dots)), @r##"
     # TYPE my_dot_name__x gauge
@@ -267,7 +267,7 @@ fn shown(families: &[Family]) -> String {
 #[test]
 fn the_vectors_of_the_specification() {
     let dev = "orders.created\nenv:dev";
-    let counter = |key: &str| of([row(key, Kind::Counter, &[3.0])]);
+    let counter = |key: &str| of([row(key, Class::Counter, &[3.0])]);
     assert_eq!(
         lines(&counter("orders.created\nenv:dev\nnote:a\"b\\c"), TEXT),
         "# TYPE orders_created_total counter\norders_created_total{env=\"dev\",note=\"a\\\"b\\\\c\"} 3"
@@ -280,18 +280,18 @@ fn the_vectors_of_the_specification() {
         lines(&counter(dev), Negotiated { scheme: Scheme::Utf8, ..OPENMETRICS }),
         "# TYPE \"orders.created\" counter\n{\"orders.created_total\",env=\"dev\"} 3.0\n# EOF"
     );
-    let req = of([Row::new("req", Kind::Timer, &[80.0, 320.0], &Arc::new(with_buckets(&[0.1, 0.5])))]);
+    let req = of([Row::new("req", Class::Timer, &[80.0, 320.0], &Arc::new(with_buckets(&[0.1, 0.5])))]);
     assert_eq!(
         lines(&req, TEXT),
         "# TYPE req_seconds histogram\nreq_seconds_bucket{le=\"0.1\"} 1\nreq_seconds_bucket{le=\"0.5\"} 2\n\
          req_seconds_bucket{le=\"+Inf\"} 2\nreq_seconds_sum 0.4\nreq_seconds_count 2"
     );
     assert_eq!(
-        lines(&of([row("fuel\ncanary", Kind::Gauge, &[0.5])]), TEXT),
+        lines(&of([row("fuel\ncanary", Class::Gauge, &[0.5])]), TEXT),
         "# TYPE fuel gauge\nfuel{canary=\"true\"} 0.5"
     );
     let values = [2.5, 2.5, 3.0, 100.0, 100.0, 100.0, 100.0];
-    let native = decode(&bytes(&of([row("x", Kind::Histogram, &values)]), protobuf(Scheme::Underscores)));
+    let native = decode(&bytes(&of([row("x", Class::Histogram, &values)]), protobuf(Scheme::Underscores)));
     let histogram = native[0].metric[0].histogram.as_ref().unwrap();
     let spans: Vec<_> = histogram.positive_span.iter().map(|s| (s.offset, s.length)).collect();
     assert_eq!(spans, [(Some(43), Some(1)), (Some(7), Some(1)), (Some(161), Some(1))]);
@@ -302,14 +302,14 @@ fn the_vectors_of_the_specification() {
 #[test]
 fn names_get_their_suffix_once() {
     for (key, kind, name) in [
-        ("x", Kind::Counter, "x_total"),
-        ("x_total", Kind::Counter, "x_total"),
-        ("x.total", Kind::Counter, "x_total"),
-        ("total", Kind::Counter, "total_total"),
-        ("x", Kind::Timer, "x_seconds"),
-        ("x.seconds", Kind::Timer, "x_seconds"),
-        ("x", Kind::Histogram, "x"),
-        ("x", Kind::Set, "x"),
+        ("x", Class::Counter, "x_total"),
+        ("x_total", Class::Counter, "x_total"),
+        ("x.total", Class::Counter, "x_total"),
+        ("total", Class::Counter, "total_total"),
+        ("x", Class::Timer, "x_seconds"),
+        ("x.seconds", Class::Timer, "x_seconds"),
+        ("x", Class::Histogram, "x"),
+        ("x", Class::Set, "x"),
     ] {
         assert_eq!(families(&of([row(key, kind, &[1.0])]), TEXT)[0].name, name);
     }
@@ -319,9 +319,9 @@ fn names_get_their_suffix_once() {
 fn units_stand_only_where_the_name_ends_in_them() {
     let unit = |unit: &str| Arc::new(Treatment { unit: Some(unit.into()), ..treatment() });
     let rows = [
-        Row::new("sent.bytes", Kind::Counter, &[1.0], &unit("bytes")),
-        Row::new("sent", Kind::Gauge, &[1.0], &unit("bytes")),
-        row("req", Kind::Timer, &[1.0]),
+        Row::new("sent.bytes", Class::Counter, &[1.0], &unit("bytes")),
+        Row::new("sent", Class::Gauge, &[1.0], &unit("bytes")),
+        row("req", Class::Timer, &[1.0]),
     ];
     let units: Vec<_> = families(&of(rows), OPENMETRICS).into_iter().map(|f| (f.name, f.unit)).collect();
     let unit = |text: &str| Some(text.to_owned());
@@ -338,7 +338,7 @@ fn units_stand_only_where_the_name_ends_in_them() {
 #[test]
 fn a_help_of_a_rule_is_shown_escaped() {
     let help = Arc::new(Treatment { help: Some("a \"b\"\\\nc".into()), ..treatment() });
-    let exposition = of([Row::new("x", Kind::Gauge, &[1.0], &help)]);
+    let exposition = of([Row::new("x", Class::Gauge, &[1.0], &help)]);
     assert!(text(&exposition, TEXT).starts_with("# HELP x a \"b\"\\\\\\nc\n"));
     assert!(text(&exposition, OPENMETRICS).contains("# HELP x a \\\"b\\\"\\\\\\nc\n"));
 }
@@ -346,7 +346,7 @@ fn a_help_of_a_rule_is_shown_escaped() {
 #[test]
 #[allow(clippy::disallowed_types, reason = "what is inflated here is a page that this test made")]
 fn gzip_holds_the_same_page() {
-    let exposition = of((0..3_000).map(|i| row(&format!("n{i}\nt:{i}"), Kind::Counter, &[1.0])));
+    let exposition = of((0..3_000).map(|i| row(&format!("n{i}\nt:{i}"), Class::Counter, &[1.0])));
     let zipped = bytes(&exposition, Negotiated { gzip: true, ..TEXT });
     let mut plain = String::new();
     flate2::read::GzDecoder::new(&*zipped).read_to_string(&mut plain).unwrap();

@@ -7,9 +7,9 @@ const MANY: u32 = 100_000;
 
 fn many() -> Vec<Row> {
     let treatment = Arc::new(treatment());
-    let kinds = [Kind::Counter, Kind::Gauge, Kind::Counter, Kind::Set];
+    let kinds = [Class::Counter, Class::Gauge, Class::Counter, Class::Set];
     let row = |i: u32| {
-        let kind = if i % 20 == 4 { Kind::Timer } else { kinds[i as usize % kinds.len()] };
+        let kind = if i % 20 == 4 { Class::Timer } else { kinds[i as usize % kinds.len()] };
         let name = format!("app.part{}.name{}", i % 7, i / 7 % 41);
         let key = format!("{name}\ncode:{}\nenv:dev\nid:{i}", i % 5);
         Row::new(&key, kind, &[f64::from(i), 3.0], &treatment)
@@ -48,7 +48,7 @@ fn a_hundred_thousand_series_are_all_there_once() {
 
 #[test]
 fn a_large_family_is_several_messages_in_protobuf() {
-    let exposition = of((0..40_000).map(|i| row(&format!("x\nid:{i:040}"), Kind::Counter, &[1.0])));
+    let exposition = of((0..40_000).map(|i| row(&format!("x\nid:{i:040}"), Class::Counter, &[1.0])));
     let wanted = Negotiated { format: Format::Protobuf, ..TEXT };
     let families = formats::decode(&bytes(&exposition, wanted));
     assert!(families.len() > 1 && families.iter().all(|f| f.name == "x_total" && f.kind == Some(0)));
@@ -57,12 +57,12 @@ fn a_large_family_is_several_messages_in_protobuf() {
 
 #[test]
 fn a_page_shows_the_series_of_its_beginning() {
-    let rows = Rows::of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Kind::Counter, &[1.0])));
+    let rows = Rows::of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Class::Counter, &[1.0])));
     let exposition = Exposition::new(rows.clone(), &BTreeMap::new());
     let mut page = exposition.page(PageRequest { wanted: TEXT, ..PageRequest::default() });
     let mut all = page.next_chunk(0).unwrap().unwrap().to_vec();
     (0..5_000).for_each(|id| rows.remove(id));
-    (0..5_000).for_each(|i| rows.add(row(&format!("w\nid:{i:05}"), Kind::Gauge, &[1.0])));
+    (0..5_000).for_each(|i| rows.add(row(&format!("w\nid:{i:05}"), Class::Gauge, &[1.0])));
     while let Some(chunk) = page.next_chunk(0) {
         all.extend_from_slice(&chunk.unwrap());
     }
@@ -77,7 +77,7 @@ fn a_page_shows_the_series_of_its_beginning() {
 #[test]
 fn a_page_past_its_deadline_is_cut_and_counted() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-    let exposition = of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Kind::Counter, &[1.0])));
+    let exposition = of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Class::Counter, &[1.0])));
     metrics::with_local_recorder(&recorder, || {
         let request = PageRequest { wanted: TEXT, deadline_ns: Some(10), ..PageRequest::default() };
         let mut page = exposition.page(request);
@@ -90,7 +90,7 @@ fn a_page_past_its_deadline_is_cut_and_counted() {
 
 #[test]
 fn a_page_that_is_dropped_lets_go_of_the_registry() {
-    let rows = Rows::of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Kind::Counter, &[1.0])));
+    let rows = Rows::of((0..5_000).map(|i| row(&format!("x\nid:{i:05}"), Class::Counter, &[1.0])));
     let exposition = Exposition::new(rows.clone(), &BTreeMap::new());
     let mut page = exposition.page(PageRequest { wanted: TEXT, ..PageRequest::default() });
     assert!(page.next_chunk(0).is_some());

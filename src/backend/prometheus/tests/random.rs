@@ -1,6 +1,7 @@
 //! Whatever apps send: every page reads back, and every series has its line or a reason.
 
 use super::*;
+use crate::metrics::points::Meta;
 use proptest::prelude::*;
 
 fn names() -> impl Strategy<Value = String> {
@@ -33,18 +34,28 @@ fn tags() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let kind = prop::sample::select(Kind::ALL.to_vec());
+    let class = prop::sample::select(Class::ALL.to_vec());
     let values = prop::collection::vec(prop::sample::select(vec![0.0, 0.5, -3.0, 80.0, 1e9, 1e-12]), 1..4);
-    let one = (names(), tags(), kind, values, any::<bool>(), any::<bool>());
+    let one = (names(), tags(), class, values, 0..4usize, any::<bool>());
     prop::collection::vec(one, 1..40).prop_map(|all| {
-        let histogram = Arc::new(treatment());
-        let summary = Arc::new(Treatment { style: HistogramStyle::Summary, ..treatment() });
+        let treatments = [
+            treatment(),
+            Treatment { style: HistogramStyle::Summary, ..treatment() },
+            Treatment { explicit_buckets: true, histogram_buckets: [-1.0, 0.0, 60.0].into(), ..treatment() },
+            Treatment { histogram_buckets: [].into(), ..treatment() },
+        ]
+        .map(Arc::new);
+        let meta =
+            |description: &str, unit: &str| Meta { description: description.into(), unit: unit.into() };
+        let metas = [meta("", ""), meta("a \"b\"\\\n\0", "seconds")];
         let mut seen = std::collections::BTreeSet::new();
-        let rows = all.into_iter().filter_map(|(name, tags, kind, values, as_summary, monotonic)| {
+        let rows = all.into_iter().filter_map(|(name, tags, class, values, treatment, monotonic)| {
             let key = [vec![name], tags].concat().join("\n");
-            let mut row = Row::new(&key, kind, &values, if as_summary { &summary } else { &histogram });
+            let mut row = Row::new(&key, class, &values, &treatments[treatment]);
             row.monotonic = monotonic && row.value >= 0.0;
-            seen.insert((key, kind)).then_some(row)
+            row.meta = class.statsd().is_none().then(|| metas[values.len() % metas.len()].clone());
+            row.quantiles.push((1.0, f64::NAN));
+            seen.insert((key, class)).then_some(row)
         });
         rows.collect()
     })

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::config::Rule;
-use crate::metrics::Class;
 use std::time::Duration;
 
 #[test]
@@ -47,7 +46,7 @@ fn a_context_may_be_known_to_more_shards_than_a_byte_can_count() {
     assert!(matches!(one(&bench.flush(), "a"), Some(Value::Counter { total: 300.0, .. })));
     (0..4).for_each(|_| drop(bench.flush()));
     let registry = bench.aggregator.lock();
-    let id = registry.contexts.find("a", Class::Counter).unwrap();
+    let id = registry.contexts.find("a", Kind::Counter.into()).unwrap();
     assert!(registry.contexts.is_held(id));
 }
 
