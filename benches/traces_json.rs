@@ -47,7 +47,8 @@ fn span(number: u64) -> String {
 fn both(c: &mut Criterion) {
     let body = request();
     let budget = Budget::new(64 << 20);
-    let chunks = read_request(Signal::Traces, body.as_bytes(), &budget).unwrap_or_default();
+    let read = |body: &str| read_request(Signal::Traces, black_box(body.as_bytes()), &budget);
+    let chunks = read(&body).map(|taken| taken.chunks).unwrap_or_default();
     assert_eq!(chunks.iter().map(|chunk| u64::from(chunk.items)).sum::<u64>(), SPANS);
     for (unit, throughput) in
         [("spans", Throughput::Elements(SPANS)), ("bytes", Throughput::Bytes(body.len() as u64))]
@@ -55,9 +56,13 @@ fn both(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("OTLP JSON, {unit}"));
         group.throughput(throughput);
         group.bench_function("read", |bencher| {
-            bencher.iter(|| {
-                read_request(Signal::Traces, black_box(body.as_bytes()), &budget).map(|chunks| chunks.len())
-            });
+            bencher.iter(|| read(&body).map(|taken| taken.chunks.len()));
+        });
+        // The last one: the whole is read twice.
+        let faulty = body.replacen("]}]}]}", ",{\"name\":7}]}]}]}", 1);
+        assert!(read(&faulty).is_ok_and(|taken| taken.rejected.is_some()));
+        group.bench_function("read with a faulty one", |bencher| {
+            bencher.iter(|| read(&faulty).map(|taken| taken.chunks.len()));
         });
         group.bench_function("write", |bencher| {
             let mut out = Vec::new();

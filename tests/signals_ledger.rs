@@ -5,6 +5,8 @@
 
 mod harness;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use harness::books::{Counted, POINTS, RECORDS, SPANS, books_of, expect_books_of};
 use harness::http::{Answer, post};
 use harness::post::{otlp, otlp_of, otlp_to, points_of, records_of};
@@ -15,6 +17,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 };
 use prost::Message;
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 /// Every request is a batch of its own.
 const PROMPT: &str = "[traces]\nbatch_age = \"0s\"\n";
@@ -148,6 +151,50 @@ fn faulty_ones_are_told_and_counted_and_their_neighbours_arrive() {
         assert_eq!(answer.status, 400);
         expect(&agent, counted, 1, &json!({ "file": backend(1, 0, 0, json!({})) }));
     }
+}
+
+/// The same in JSON, as it is and compressed: beside a sound one, one that is wrong and one that is no item at all.
+#[test]
+fn faulty_ones_in_json_are_told_and_counted_and_their_neighbours_arrive() {
+    let cases = [
+        (
+            POINTS,
+            "Metrics",
+            r#""metrics":[{"gauge":{"dataPoints":[{"asInt":"x"},{}]}},7]"#,
+            "rejectedDataPoints",
+        ),
+        (RECORDS, "Logs", r#""logRecords":[{"traceId":"09"},{},7]"#, "rejectedLogRecords"),
+    ];
+    for (counted, signal, items, rejected) in cases {
+        let agent = Setup::new().file_backend().toml(PROMPT).start();
+        let body = format!(r#"{{"resource{signal}":[{{"scope{signal}":[{{{items}}}]}}]}}"#);
+        let json_type = ("content-type", "application/json");
+        for (times, headers, body) in [
+            (1_u32, &[json_type][..], body.as_bytes().to_vec()),
+            (2, &[json_type, ("content-encoding", "gzip")], gzip(body.as_bytes())),
+        ] {
+            let answer = post(agent.otlp_http(), path(counted), headers, &body).unwrap();
+            let said: Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!((answer.status, &said["partialSuccess"][rejected]), (200, &json!("2")), "{said}");
+            let why = said["partialSuccess"]["errorMessage"].as_str().unwrap();
+            assert!(why.starts_with(&format!("resource{signal}[0].scope{signal}[0].")), "{why}");
+            let labels = [("protocol", "otlp"), ("reason", "invalid")];
+            agent.expect(&refused(counted), &labels, 2.0 * f64::from(times));
+            let sent = u64::from(times);
+            expect(&agent, counted, sent, &json!({ "file": backend(sent, 0, 0, json!({})) }));
+        }
+        // Nothing sound: the request is refused as a whole.
+        let answer =
+            post(agent.otlp_http(), path(counted), &[json_type], body.replace(",{}", "").as_bytes()).unwrap();
+        assert_eq!(answer.status, 400);
+        expect(&agent, counted, 2, &json!({ "file": backend(2, 0, 0, json!({})) }));
+    }
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    out.write_all(body).unwrap();
+    out.finish().unwrap()
 }
 
 #[test]

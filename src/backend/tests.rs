@@ -113,7 +113,7 @@ pub(super) fn spans() -> Vec<Chunk> {
         )
     };
     let request = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("eee19b7ec3c1b174"), of("eee19b7ec3c1b175"));
-    read_request(OtlpSignal::Traces, request.as_bytes(), &Budget::new(1 << 20)).unwrap()
+    read_request(OtlpSignal::Traces, request.as_bytes(), &Budget::new(1 << 20)).unwrap().chunks
 }
 
 pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {

@@ -1,7 +1,8 @@
 //! OTLP: spans, metrics and log records by gRPC (`TraceService/Export` and its like) and by HTTP (`POST /v1/traces`
 //! and its like), protobuf or JSON.
 //!
-//! Protobuf is walked once and passed on as it is. Every answer has the type of its request, and every error
+//! Protobuf is walked once and passed on as it is; JSON is read as protobuf. What is faulty by itself is left out,
+//! counted and named, in both. Every answer has the type of its request, and every error
 //! is a `google.rpc.Status` that says what to do. Both ports answer both. Profiles are refused in words.
 //! Source: the OTLP specification. Next: `crate::otlp::walk`.
 
@@ -56,6 +57,14 @@ enum Format {
     Grpc,
     Protobuf,
     Json,
+}
+
+/// What was left out of a request while the rest was taken.
+struct LeftOut {
+    signal: Signal,
+    items: u64,
+    /// Of the first of them.
+    why: String,
 }
 
 /// A refusal before it is worded in a format.
@@ -125,23 +134,16 @@ impl Otlp {
     }
 
     /// Takes what is sound; says what was left out.
-    fn export(&self, request: Request<'_>, format: Format) -> Result<Option<walk::Rejected>, Refused> {
+    fn export(&self, request: Request<'_>, format: Format) -> Result<Option<LeftOut>, Refused> {
         let Some(signal) = Signal::ALL.get(usize::from(request.endpoint)).copied() else {
             return Err(Refused::unknown(unknown(request.head.uri.path())));
         };
         if request.body.is_empty() {
             return Ok(None);
         }
-        let mut left_out = None;
-        let chunks = match format {
-            Format::Grpc | Format::Protobuf => {
-                let walk::Taken { resources, rejected } = walk::request(signal, &request.body)
-                    .map_err(|why| Refused::malformed(why.to_string()))?;
-                left_out = rejected;
-                let chunk = |walked| chunk(signal, walked, &request);
-                resources.into_iter().map(chunk).collect::<Result<_, _>>()?
-            }
-            Format::Json => json_chunks(signal, &request)?,
+        let (chunks, left_out) = match format {
+            Format::Grpc | Format::Protobuf => protobuf(signal, &request)?,
+            Format::Json => json(signal, &request)?,
         };
         if chunks.is_empty() {
             return Ok(None);
@@ -150,11 +152,21 @@ impl Otlp {
             let what = signal.counted();
             Refused::no_room(format!("there is no room for the {what}: the backends do not keep up"))
         })?;
-        if let Some(rejected) = &left_out {
-            self.batcher.reject(Source::Otlp, signal, rejected.items);
+        if let Some(left_out) = &left_out {
+            self.batcher.reject(Source::Otlp, signal, left_out.items);
         }
         Ok(left_out)
     }
+}
+
+/// A request in protobuf, as it is.
+fn protobuf(signal: Signal, request: &Request<'_>) -> Result<(Vec<Chunk>, Option<LeftOut>), Refused> {
+    let walk::Taken { resources, rejected } =
+        walk::request(signal, &request.body).map_err(|why| Refused::malformed(why.to_string()))?;
+    let chunks =
+        resources.into_iter().map(|walked| chunk(signal, walked, request)).collect::<Result<_, _>>()?;
+    let left_out = |walk::Rejected { items, first }| LeftOut { signal, items, why: first.to_string() };
+    Ok((chunks, rejected.map(left_out)))
 }
 
 /// A chunk that holds its memory: the body's, or that of a copy, which would else be under no budget.
@@ -168,11 +180,14 @@ fn chunk(signal: Signal, walked: walk::Walked, request: &Request<'_>) -> Result<
 }
 
 /// A request in JSON as protobuf.
-fn json_chunks(signal: Signal, request: &Request<'_>) -> Result<Vec<Chunk>, Refused> {
-    json::read_request(signal, &request.body, request.budget).map_err(|error| match error {
-        json::Error::NoRoom(_) => Refused::no_room(error.to_string()),
-        json::Error::Json { .. } => Refused::malformed(error.to_string()),
-    })
+fn json(signal: Signal, request: &Request<'_>) -> Result<(Vec<Chunk>, Option<LeftOut>), Refused> {
+    let json::Taken { chunks, rejected } = json::read_request(signal, &request.body, request.budget)
+        .map_err(|error| match error {
+            json::Error::NoRoom(_) => Refused::no_room(error.to_string()),
+            json::Error::Json { .. } => Refused::malformed(error.to_string()),
+        })?;
+    let left_out = |json::Rejected { items, first }| LeftOut { signal, items, why: first.to_string() };
+    Ok((chunks, rejected.map(left_out)))
 }
 
 impl Protocol for Otlp {
@@ -280,14 +295,14 @@ impl Format {
 
     /// An `Export…ServiceResponse`, whose shape is that of all signals: empty when all was taken, else with its
     /// `partial_success`.
-    fn success(self, left_out: Option<&walk::Rejected>) -> Answer {
-        let mut answer = match self {
-            Format::Grpc | Format::Protobuf => {
-                Answer::new(StatusCode::OK, PROTOBUF, left_out.map(partial_success).unwrap_or_default())
-            }
-            // Taken whole or not at all.
-            Format::Json => Answer::new(StatusCode::OK, JSON, "{}"),
+    fn success(self, left_out: Option<&LeftOut>) -> Answer {
+        let (content_type, body): (_, Bytes) = match (self, left_out) {
+            (Format::Grpc | Format::Protobuf, None) => (PROTOBUF, Bytes::new()),
+            (Format::Grpc | Format::Protobuf, Some(left_out)) => (PROTOBUF, left_out.in_protobuf().into()),
+            (Format::Json, None) => (JSON, Bytes::from_static(b"{}")),
+            (Format::Json, Some(left_out)) => (JSON, left_out.in_json().into()),
         };
+        let mut answer = Answer::new(StatusCode::OK, content_type, body);
         if self == Format::Grpc {
             answer.grpc = Some(Grpc { code: 0, message: String::new() });
         }
@@ -295,14 +310,25 @@ impl Format {
     }
 }
 
-/// An `Export…ServiceResponse` that says what was left out.
-fn partial_success(rejected: &walk::Rejected) -> Vec<u8> {
-    let mut response = Writer::new();
-    let partial = response.begin(1, 0);
-    response.varint(1, rejected.items);
-    response.text(2, &rejected.first.to_string());
-    response.end(partial);
-    response.into_inner()
+impl LeftOut {
+    /// The response that says so.
+    fn in_protobuf(&self) -> Vec<u8> {
+        let mut response = Writer::new();
+        let partial = response.begin(1, 0);
+        response.varint(1, self.items);
+        response.text(2, &self.why);
+        response.end(partial);
+        response.into_inner()
+    }
+
+    fn in_json(&self) -> String {
+        // As ProtoJSON has it, where a number of 64 bits is a string.
+        let partial = serde_json::json!({
+            self.signal.rejected(): self.items.to_string(),
+            "errorMessage": self.why,
+        });
+        serde_json::json!({ "partialSuccess": partial }).to_string()
+    }
 }
 
 impl Refused {

@@ -42,6 +42,15 @@ impl Signal {
         }
     }
 
+    /// The field of a partial success that counts what was not taken, in JSON.
+    pub fn rejected(self) -> &'static str {
+        match self {
+            Signal::Traces => "rejectedSpans",
+            Signal::Metrics => "rejectedDataPoints",
+            Signal::Logs => "rejectedLogRecords",
+        }
+    }
+
     /// What stands in a scope, in words.
     pub fn item(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! Run by `fuzz/fuzz_targets/otlp_json.rs`, `otlp_json_metrics.rs` and `otlp_json_logs.rs` and, over the corpora and
 //! their mutations, by `tests/fuzz_corpus.rs`.
 
-use pillion::otlp::json::{Error, read_request, write_resource};
+use pillion::otlp::json::{Error, Taken, read_request, write_resource};
 use pillion::otlp::{Budget, Chunk, Signal};
 
 const LIMIT: usize = 8 << 20;
@@ -12,7 +12,11 @@ const LIMIT: usize = 8 << 20;
 pub(crate) fn run(signal: Signal, data: &[u8]) {
     let budget = Budget::new(LIMIT);
     match read_request(signal, data, &budget) {
-        Ok(chunks) => assert_read(&chunks, &budget),
+        Ok(Taken { chunks, rejected }) => {
+            assert_read(&chunks, &budget);
+            // What is left out has neighbours that are not.
+            assert!(rejected.is_none_or(|one| one.items > 0 && !chunks.is_empty()));
+        }
         Err(error) => {
             assert!(!error.to_string().is_empty());
             assert!(matches!(error, Error::Json { .. }) || data.len() > LIMIT / 4);
@@ -35,7 +39,8 @@ fn assert_read(chunks: &[Chunk], budget: &Budget) {
         assert!(chunk.items > 0);
         let once = written(chunk);
         let again = match read_request(chunk.signal, &once, &Budget::new(LIMIT)) {
-            Ok(again) => again,
+            Ok(Taken { chunks, rejected: None }) => chunks,
+            Ok(Taken { rejected: Some(_), .. }) => panic!("what was written is faulty"),
             Err(error) => panic!("what was written is refused: {error}"),
         };
         assert_eq!(again.iter().map(|chunk| chunk.items).collect::<Vec<_>>(), [chunk.items]);

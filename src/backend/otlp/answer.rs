@@ -6,6 +6,7 @@
 
 use crate::backend::http::{ERROR_BYTES, causes, wait_of};
 use crate::deliver::Outcome;
+use crate::otlp::Signal;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
@@ -28,15 +29,16 @@ pub(super) fn accepted(response: &ExportMetricsServiceResponse) -> Outcome {
 
 /// A server's answer in JSON. What cannot be read says nothing.
 pub(super) fn of_json(body: &[u8]) -> ExportMetricsServiceResponse {
-    /// How many were rejected, under the name that each signal has for it.
-    const REJECTED: [&str; 3] = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"];
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(partial) = answer.get("partialSuccess") else { return ExportMetricsServiceResponse::default() };
     let number = |value: &serde_json::Value| {
         value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
     };
     let partial = ExportMetricsPartialSuccess {
-        rejected_data_points: REJECTED.iter().find_map(|name| number(partial.get(name)?)).unwrap_or(0),
+        rejected_data_points: Signal::ALL
+            .into_iter()
+            .find_map(|signal| number(partial.get(signal.rejected())?))
+            .unwrap_or(0),
         error_message: partial
             .get("errorMessage")
             .and_then(|text| text.as_str())

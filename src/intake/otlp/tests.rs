@@ -260,6 +260,47 @@ fn faulty_points_and_records_are_left_out_and_named() {
 }
 
 #[test]
+fn in_json_it_is_the_same() {
+    let scope =
+        |signal: &str, items: &str| format!(r#"{{"resource{signal}":[{{"scope{signal}":[{{{items}}}]}}]}}"#);
+    let cases = [
+        (Signal::Traces, scope("Spans", r#""spans":[{},{"spanId":"09"},{"kind":[]}]"#)),
+        (
+            Signal::Metrics,
+            scope("Metrics", r#""metrics":[{"gauge":{"dataPoints":[{},{"flags":-1}]}},{"unit":1}]"#),
+        ),
+        (Signal::Logs, scope("Logs", r#""logRecords":[{"body":"a"},{},"b"]"#)),
+    ];
+    let mut all = String::new();
+    for (signal, body) in cases {
+        let outlet = Arc::new(Keeps::default());
+        let batcher = Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config::Traces::default());
+        let otlp = Otlp::new(batcher.clone(), &config::OtlpIntake::default());
+        let head = head(Method::POST, signal.http_path(), &[("content-type", JSON)]);
+        let (budget, body) = (Budget::new(1 << 20), Bytes::from(body));
+        let hold = budget.take(body.len()).unwrap();
+        let request = Request { head: &head, endpoint: signal as u16, body, hold, budget: &budget };
+        all += &(shown(&otlp.take(request)) + "\n");
+        batcher.close();
+        assert_eq!(outlet.0.lock()[0].items, 1);
+        let counts = batcher.counts(signal);
+        let books = (counts.received_of(Source::Otlp), counts.refused_of(Source::Otlp, RefusedFor::Invalid));
+        assert_eq!(books, (1, 2));
+    }
+    insta::assert_snapshot!(all, @r#"
+    200
+    content-type: application/json
+    "{\"partialSuccess\":{\"errorMessage\":\"resourceSpans[0].scopeSpans[0].spans[1].spanId: expected 16 hex digits, found 2 characters at line 1 column 60\",\"rejectedSpans\":\"2\"}}"
+    200
+    content-type: application/json
+    "{\"partialSuccess\":{\"errorMessage\":\"resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[1].flags: invalid value: integer `-1`, expected a whole number from 0 to 4294967295 at line 1 column 87\",\"rejectedDataPoints\":\"2\"}}"
+    200
+    content-type: application/json
+    "{\"partialSuccess\":{\"errorMessage\":\"resourceLogs[0].scopeLogs[0].logRecords[0].body: invalid type: a string, expected an object at line 1 column 57\",\"rejectedLogRecords\":\"2\"}}"
+    "#);
+}
+
+#[test]
 fn a_copy_without_the_faulty_is_under_the_budget() {
     const BODY: &[u8] = &[10, 9, 18, 7, 18, 0, 18, 3, 18, 1, 9];
     let outlet = Arc::new(Keeps::default());

@@ -14,6 +14,6 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Error, read_request};
+pub use read::{Error, Rejected, Taken, read_request};
 pub(super) use text::base64_digits;
 pub use write::{write_request, write_resource};

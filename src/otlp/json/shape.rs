@@ -28,6 +28,10 @@ pub(super) enum Role {
     Request,
     /// A `ResourceSpans`, `ResourceMetrics` or `ResourceLogs`, which becomes a chunk.
     Chunk,
+    /// The spans, metrics or log records of one scope.
+    Scope,
+    /// A metric, which has items.
+    Metric,
     /// A span, data point or log record, which is counted.
     Item,
     /// A data point whose bucket counts must fit its bounds; counted, too.
@@ -201,6 +205,16 @@ impl Shape {
     /// The place of the field with that number.
     pub(super) fn numbered(&self, number: u32) -> Option<usize> {
         self.fields.iter().position(|field| field.number == number)
+    }
+}
+
+impl Role {
+    /// Whether a fault in such a message costs it alone; all else costs the request.
+    pub(super) fn stands_alone(self) -> bool {
+        match self {
+            Role::Metric | Role::Item | Role::Histogram => true,
+            Role::Plain | Role::Request | Role::Chunk | Role::Scope | Role::Level | Role::Choice => false,
+        }
     }
 }
 

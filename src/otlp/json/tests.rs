@@ -1,11 +1,12 @@
 //! Reading and writing against each other, against another implementation, and against what is wrong.
 
+mod partial;
 mod signals;
 
 use super::*;
 use crate::otlp::budget::Budget;
 use crate::otlp::chunk::Chunk;
-use crate::otlp::signal::Signal::Traces;
+use crate::otlp::signal::Signal::{self, Traces};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{
@@ -21,7 +22,15 @@ use prost::Message;
 const MIB: usize = 1 << 20;
 
 fn read(body: &[u8]) -> Result<Vec<Chunk>, Error> {
-    read_request(Traces, body, &Budget::new(64 * MIB))
+    read_as(Traces, body)
+}
+
+/// A request that is taken whole, or not at all.
+fn read_as(signal: Signal, body: &[u8]) -> Result<Vec<Chunk>, Error> {
+    read_request(signal, body, &Budget::new(64 * MIB)).map(|taken| {
+        assert!(taken.rejected.is_none(), "{:?}", taken.rejected);
+        taken.chunks
+    })
 }
 
 fn decoded(chunks: &[Chunk]) -> Vec<ResourceSpans> {
@@ -94,7 +103,7 @@ const SAMPLE: &str = r#"{
 #[test]
 fn a_request_with_everything() {
     let budget = Budget::new(MIB);
-    let chunks = read_request(Traces, SAMPLE.as_bytes(), &budget).unwrap();
+    let chunks = read_request(Traces, SAMPLE.as_bytes(), &budget).unwrap().chunks;
     assert_eq!((chunks.len(), chunks[0].items), (1, 1));
     assert_eq!(budget.held(), chunks[0].bytes.len() + size_of::<Chunk>());
     let view = crate::otlp::view::ResourceSpans::read(&chunks[0].bytes);
@@ -133,7 +142,7 @@ fn what_holds_no_span_makes_no_chunk() {
         r#"{"other":[[[{"a":[1,2.5e3,"\u00e4",null,true]}]]]}"#,
     ] {
         let budget = Budget::new(MIB);
-        assert!(read_request(Traces, body.as_bytes(), &budget).unwrap().is_empty(), "{body}");
+        assert!(read_request(Traces, body.as_bytes(), &budget).unwrap().chunks.is_empty(), "{body}");
         assert_eq!(budget.held(), 0, "{body}");
     }
     let mixed =

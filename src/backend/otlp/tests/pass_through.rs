@@ -23,7 +23,7 @@ fn left(signal: Signal, chunks: Vec<Chunk>) -> [Vec<u8>; 2] {
     let batch = Batch::new(signal, chunks);
     let protobuf = chunks::request(&batch.chunks, LIMIT).unwrap();
     let json = chunks::json(signal, &batch.chunks, LIMIT).unwrap();
-    let read = otlp_json::read_request(signal, &json, &Budget::new(LIMIT)).unwrap();
+    let read = otlp_json::read_request(signal, &json, &Budget::new(LIMIT)).unwrap().chunks;
     [protobuf, chunks::request(&read, LIMIT).unwrap()]
 }
 

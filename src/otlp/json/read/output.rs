@@ -30,6 +30,21 @@ pub(super) struct Output {
     aside: usize,
     /// Why reading ended, when it was not the text's fault.
     pub(super) no_room: bool,
+    /// Whether what is read may be faulty and cost itself alone; after an error, whether that was so there.
+    pub(super) within: bool,
+    /// Whether what stands alone is read so, each from its own piece of the text.
+    pub(super) alone: bool,
+    /// Items that were left out.
+    pub(super) rejected: u64,
+}
+
+/// Where something began that may come to nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    length: usize,
+    items: u32,
+    level: u32,
+    rejected: u64,
 }
 
 /// A chunk in the buffer.
@@ -53,6 +68,9 @@ impl Output {
             steps: Vec::new(),
             aside: 0,
             no_room: false,
+            within: false,
+            alone: false,
+            rejected: 0,
         };
         // Protobuf has about half the size; where that much is not free, less may do.
         let likely = body / 2;
@@ -60,6 +78,40 @@ impl Output {
             output.writer.grow_to(likely);
         }
         Some(output)
+    }
+
+    /// Forgets what was written, to read the request again with each item alone; false without room for that.
+    pub(super) fn begin_again(&mut self) -> bool {
+        self.writer.truncate(0);
+        self.chunks.clear();
+        self.steps.clear();
+        (self.items, self.level, self.within, self.alone) = (0, 0, false, true);
+        self.fits()
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let Output { writer, items, level, rejected, .. } = self;
+        Mark { length: writer.len(), items: *items, level: *level, rejected: *rejected }
+    }
+
+    /// Leaves out what was read since `mark`, `items` in all.
+    pub(super) fn reject(&mut self, mark: Mark, items: u64) {
+        self.writer.truncate(mark.length);
+        self.items = mark.items;
+        self.level = mark.level;
+        self.rejected = mark.rejected + items;
+    }
+
+    /// Leaves out what lost all of its items since `mark`; what never had any stays.
+    pub(super) fn drop_if_lost(&mut self, mark: Mark) {
+        if self.items == mark.items && self.rejected > mark.rejected {
+            self.writer.truncate(mark.length);
+        }
+    }
+
+    /// Whether something is taken.
+    pub(super) fn has_chunks(&self) -> bool {
+        !self.chunks.is_empty()
     }
 
     /// Holds at least `bytes`, or says that they do not fit.
@@ -94,17 +146,23 @@ impl Output {
 
     /// What is held beside the buffer.
     fn beside(&self) -> usize {
-        self.aside + self.chunks.capacity() * (size_of::<Found>() + size_of::<Chunk>())
+        // Of a request, a metric and a point, each read from its own text, each reader keeps one aside.
+        let readers = if self.alone { 3 } else { 1 };
+        readers * self.aside + self.chunks.capacity() * (size_of::<Found>() + size_of::<Chunk>())
+    }
+
+    fn fits(&mut self) -> bool {
+        self.holds(self.writer.capacity().saturating_add(self.beside()))
     }
 
     fn count<E: de::Error>(&mut self) -> Result<(), E> {
-        if self.holds(self.writer.capacity().saturating_add(self.beside())) {
+        if self.fits() {
             return Ok(());
         }
         self.refuse()
     }
 
-    fn refuse<E: de::Error>(&mut self) -> Result<(), E> {
+    pub(super) fn refuse<E: de::Error>(&mut self) -> Result<(), E> {
         self.no_room = true;
         Err(E::custom("no room"))
     }

@@ -1,13 +1,15 @@
 //! The walk over the JSON: one visitor for every field of every message, led by the table of shapes.
 //!
-//! Each visit appends the field's protobuf form; its value says whether there was one (`null` is none).
+//! Each visit appends the field's protobuf form; its value says whether there was one (`null` is none). An error
+//! ends the walk. Next: `alone`.
 
 use super::super::shape::{ANY_VALUE, Kind, Presence, Role, Shape};
 use super::super::{number, text};
-use super::Step;
 use super::output::Output;
+use super::{Step, alone};
 use crate::otlp::walk::{self, MAX_DEPTH};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// A value that becomes the field `number`; 0 is that of values in a packed list, which have no keys.
@@ -76,6 +78,7 @@ impl<'de> Visitor<'de> for Value<'_> {
             return self.packed(kind, list);
         }
         let (kind, null) = match self.kind {
+            Kind::Messages(shape) if shape.role.stands_alone() => return self.standing_alone(shape, list),
             // A list may hold nothing at a place.
             Kind::Messages(shape) => (Kind::Message(shape), std::ptr::eq(shape, &ANY_VALUE)),
             Kind::Texts => (Kind::Text, false),
@@ -109,6 +112,11 @@ impl<'de> Visitor<'de> for Value<'_> {
                 fields(output, shape, map)?;
                 output.end_chunk(start)?;
             }
+            Role::Scope | Role::Metric => {
+                let mark = output.mark();
+                message(output, number, shape, map)?;
+                output.drop_if_lost(mark);
+            }
             Role::Item | Role::Histogram => {
                 message(output, number, shape, map)?;
                 output.items = output.items.saturating_add(1);
@@ -129,6 +137,34 @@ impl<'de> Visitor<'de> for Value<'_> {
 }
 
 impl Value<'_> {
+    /// A list whose messages may be faulty each for itself.
+    fn standing_alone<'de, A: SeqAccess<'de>>(
+        self,
+        shape: &'static Shape,
+        mut list: A,
+    ) -> Result<bool, A::Error> {
+        let Value { output, number, .. } = self;
+        let kind = Kind::Message(shape);
+        let depth = output.steps.len();
+        let around = std::mem::replace(&mut output.within, true);
+        for at in 0.. {
+            output.steps.truncate(depth);
+            output.steps.push(Step::Item(at));
+            if output.alone {
+                let Some(text) = list.next_element::<&RawValue>()? else { break };
+                alone::message(output, text, shape, number)?;
+            } else {
+                let one = Value { output: &mut *output, kind, number, keep: true };
+                if list.next_element_seed(one)?.is_none() {
+                    break;
+                }
+            }
+        }
+        output.within = around;
+        output.steps.truncate(depth);
+        Ok(true)
+    }
+
     fn packed<'de, A: SeqAccess<'de>>(self, kind: Kind, mut list: A) -> Result<bool, A::Error> {
         let Value { output, number, .. } = self;
         let began = output.writer.len();
@@ -314,9 +350,9 @@ fn fields<'de, A: MapAccess<'de>>(
 }
 
 /// A name of a field as its place in the shape, where it has one.
-struct Key<'o> {
-    output: &'o mut Output,
-    shape: &'static Shape,
+pub(super) struct Key<'o> {
+    pub(super) output: &'o mut Output,
+    pub(super) shape: &'static Shape,
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {

@@ -19,7 +19,7 @@ pub(in super::super) static RESOURCE_LOGS: Shape = Shape {
 };
 
 static SCOPE_LOGS: Shape = Shape {
-    role: Role::Plain,
+    role: Role::Scope,
     expected: LARGE,
     fields: &[
         field("scope", "scope", 1, Kind::Message(&SCOPE)),

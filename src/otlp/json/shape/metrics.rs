@@ -19,7 +19,7 @@ pub(in super::super) static RESOURCE_METRICS: Shape = Shape {
 };
 
 static SCOPE_METRICS: Shape = Shape {
-    role: Role::Plain,
+    role: Role::Scope,
     expected: LARGE,
     fields: &[
         field("scope", "scope", 1, Kind::Message(&SCOPE)),
@@ -29,7 +29,7 @@ static SCOPE_METRICS: Shape = Shape {
 };
 
 static METRIC: Shape = Shape {
-    role: Role::Plain,
+    role: Role::Metric,
     expected: MEDIUM,
     fields: &[
         field("name", "name", 1, Kind::Text),

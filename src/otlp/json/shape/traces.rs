@@ -19,7 +19,7 @@ pub(in super::super) static RESOURCE_SPANS: Shape = Shape {
 };
 
 pub(super) static SCOPE_SPANS: Shape = Shape {
-    role: Role::Plain,
+    role: Role::Scope,
     expected: LARGE,
     fields: &[
         field("scope", "scope", 1, Kind::Message(&SCOPE)),

@@ -2,22 +2,17 @@
 
 use super::*;
 use crate::otlp::samples;
-use crate::otlp::signal::Signal;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 
-fn read_as(signal: Signal, body: &[u8]) -> Result<Vec<Chunk>, Error> {
-    read_request(signal, body, &Budget::new(64 * MIB))
-}
-
-fn written_as(signal: Signal, request: &[u8]) -> String {
+pub(super) fn written_as(signal: Signal, request: &[u8]) -> String {
     let mut out = Vec::new();
     write_request(signal, request, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 /// The chunks as one request again.
-fn framed(chunks: &[Chunk]) -> Vec<u8> {
+pub(super) fn framed(chunks: &[Chunk]) -> Vec<u8> {
     let mut request = crate::otlp::protobuf::Writer::new();
     chunks.iter().for_each(|chunk| request.bytes(1, &chunk.bytes));
     request.into_inner()
