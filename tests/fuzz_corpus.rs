@@ -8,6 +8,8 @@ mod datadog;
 mod otlp;
 #[path = "fuzz_bodies/otlp_json.rs"]
 mod otlp_json;
+#[path = "fuzz_bodies/points.rs"]
+mod points;
 #[path = "fuzz_bodies/statsd.rs"]
 mod statsd;
 #[path = "fuzz_bodies/zipkin.rs"]
@@ -205,6 +207,12 @@ fn otlp_metrics_and_logs_hold_over_their_corpora() -> io::Result<()> {
             >= 6
     );
     assert!(over_corpus("otlp_json_logs", OTLP_JSON_PIECES, |data| otlp_json::run(Signal::Logs, data))? >= 3);
+    Ok(())
+}
+
+#[test]
+fn points_hold_over_their_corpus() -> io::Result<()> {
+    assert!(over_corpus("points", OTLP_PIECES, points::run)? >= 3);
     Ok(())
 }
 

@@ -1,0 +1,79 @@
+//! What must hold for the points of any request that the walk accepts: each is shown or left out for a reason, and
+//! the page is written to its end in every format.
+//!
+//! Run by `fuzz/fuzz_targets/points.rs` and, over the corpus and its mutations, by
+//! `tests/fuzz_corpus.rs`.
+
+use bytes::Bytes;
+use pillion::backend::prometheus::{Exposition, Negotiated, PageRequest, Source, Target};
+use pillion::config::Config;
+use pillion::metrics::points::{LeftOut, Points};
+use pillion::metrics::rules::Rules;
+use pillion::metrics::series::PageSeries;
+use pillion::metrics::{Aggregator, Pushing};
+use pillion::otlp::{Signal, walk};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+const NOW: u64 = 1_700_000_000_000_000_000;
+
+/// What Prometheus asks for, in each format.
+const ACCEPTED: [&str; 3] = [
+    "text/plain;version=0.0.4",
+    "application/openmetrics-text;version=1.0.0",
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+];
+
+struct Series(Aggregator, Arc<Points>);
+
+impl Source for Series {
+    fn pin(&self) -> u64 {
+        self.0.pin()
+    }
+
+    fn unpin(&self, pin: u64) {
+        self.0.unpin(pin);
+    }
+
+    fn births(&self, from: u32, born: Range<u64>, out: &mut Vec<u32>) -> Option<u32> {
+        self.0.births(from, born, out)
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        self.1.targets()
+    }
+
+    fn read(&self, ids: &[u32], visit: &mut dyn FnMut(u32, Option<PageSeries<'_>>)) {
+        self.0.read(ids, visit);
+    }
+}
+
+/// Panics when something does not hold.
+pub(crate) fn run(data: &[u8]) {
+    let Ok(taken) = walk::request(Signal::Metrics, &Bytes::copy_from_slice(data)) else { return };
+    let mut config = Config::default();
+    (config.metrics.context_limit, config.metrics.name_limit) = (40, 20);
+    let Ok(rules) = Rules::compile(&config.rules, &config.metrics) else { return };
+    let (notes, _) = tokio::sync::mpsc::channel(1);
+    let aggregator = Aggregator::new(&config, rules, Pushing::Nothing, notes, 7, NOW);
+    let points = Arc::new(Points::new(aggregator.clone()));
+    let mut items = 0;
+    // Twice: what is known goes another way than what is new.
+    for part in taken.resources.iter().chain(&taken.resources) {
+        points.take(&part.bytes, NOW);
+        items += u64::from(part.items);
+    }
+    let left_out: u64 = LeftOut::ALL.iter().map(|why| points.tally().left_out(*why)).sum();
+    assert_eq!(points.tally().shown() + left_out, items, "points that nobody counted");
+    let exposition = Exposition::new(Arc::new(Series(aggregator, points)), &BTreeMap::new());
+    for accepted in ACCEPTED {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::ACCEPT, http::HeaderValue::from_static(accepted));
+        let wanted = Negotiated::from_headers(&headers);
+        let mut page = exposition.page(PageRequest { wanted, ..PageRequest::default() });
+        while let Some(chunk) = page.next_chunk(NOW) {
+            assert!(chunk.is_ok(), "a page was cut");
+        }
+    }
+}
