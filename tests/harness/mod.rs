@@ -20,6 +20,7 @@ pub(crate) mod page;
 pub(crate) mod points;
 pub(crate) mod port;
 pub(crate) mod post;
+pub(crate) mod prometheus;
 pub(crate) mod receiver;
 pub(crate) mod recorder;
 pub(crate) mod scene;
