@@ -6,13 +6,18 @@
 mod harness;
 
 use harness::Setup;
-use harness::books::POINTS;
+use harness::books::{POINTS, expect_books_of};
 use harness::measured;
+use harness::points::points;
+use harness::post::{otlp_to, points_of};
+use harness::recorder::{Heard, Recorder};
 use harness::scene::{Scene, sent_by};
 use harness::sdk::Compression::{self, Gzip, None};
 use harness::sdk::Protocol::{self, Grpc, HttpJson, HttpProtobuf};
 use harness::sdk::Sdk::{self, Node, Python};
 use harness::sdk::Temporality::{self, Cumulative, Delta};
+use harness::tool::run;
+use serde_json::json;
 
 /// Runs an app for each of `services`, one after another, and asserts what arrives; a service named twice is an app that
 /// was started again.
@@ -66,4 +71,44 @@ cases! {
     a_restart_is_told_by_python:        Python, HttpProtobuf, Cumulative, None,       ["shop", "shop"];
     a_restart_is_told_by_node:          Node,   Grpc,         Cumulative, None,       ["shop", "shop"];
     a_restart_adds_to_deltas:           Node,   HttpProtobuf, Delta,      None,       ["shop", "shop"];
+}
+
+/// An app that is refused, for want of room at a backend, sends again: all arrives once, and the refusals are counted.
+fn is_refused_and_sends_again(sdk: Sdk, protocol: Protocol) {
+    let recorder = Recorder::stuck();
+    let backend = format!(
+        "[backends.stuck]\ntype = \"otlp\"\nprotocol = \"http/json\"\nendpoint = \"{}\"\nqueue_bytes = 1\n\
+         [traces]\nbatch_age = \"0s\"",
+        recorder.url()
+    );
+    let agent = Setup::new().toml(backend).start();
+    // One batch is under way, and another fills the queue.
+    assert_eq!(otlp_to(&agent, "/v1/metrics", &points_of(1..=5)).status, 200);
+    recorder.wait(1);
+    assert_eq!(otlp_to(&agent, "/v1/metrics", &points_of(6..=10)).status, 200);
+    std::thread::scope(|scope| {
+        let app = scope.spawn(|| run(&mut sdk.metrics(&agent, protocol, Cumulative, None, "stock")));
+        let for_want_of_room = [("protocol", "otlp"), ("reason", "queue_full")];
+        agent.page_with("a refusal", |page| {
+            (page.sum("pillion_points_refused_total", &for_want_of_room) > 0.0).then_some(())
+        });
+        recorder.release();
+        app.join().unwrap();
+    });
+    let count = 10 + measured::count(Cumulative);
+    let stuck = json!({ "sent": count, "dropped": {}, "waiting": 0, "in_flight": 0 });
+    let books = json!({ "received": count, "pending": 0, "no_backend": 0, "backends": { "stuck": stuck } });
+    expect_books_of(POINTS, &agent, &books);
+    let requests: Vec<_> = recorder.heard().iter().map(Heard::json).collect();
+    measured::expect(&points(&requests), sdk, Cumulative, "stock", 1);
+}
+
+#[test]
+fn python_is_refused_and_sends_again() {
+    is_refused_and_sends_again(Python, Grpc);
+}
+
+#[test]
+fn node_is_refused_and_sends_again() {
+    is_refused_and_sends_again(Node, HttpJson);
 }
