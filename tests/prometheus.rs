@@ -4,64 +4,12 @@
 
 mod harness;
 
-use harness::http::{encoded, get, get_as};
-use harness::lines::Lines;
-use harness::tool::{send_corpus, start, system};
-use harness::{Agent, Process, Setup, wait_for};
-use serde_json::Value;
+use harness::Setup;
+use harness::http::{get, get_as};
+use harness::prometheus::Prometheus;
+use harness::tool::{send_corpus, system};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::Stdio;
-
-/// A Prometheus of its own that scrapes one agent each second.
-struct Prometheus {
-    address: SocketAddr,
-    lines: Lines,
-    _process: Process,
-    _dir: tempfile::TempDir,
-}
-
-impl Prometheus {
-    fn start(agent: &Agent, features: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], harness::port::free()));
-        let config = dir.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: pillion, static_configs: [{{targets: ['{}']}}]}}]\n",
-            agent.http()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = system("prometheus");
-        command
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(features.iter().map(|feature| format!("--enable-feature={feature}")))
-            .current_dir(dir.path());
-        let (process, lines) = start(&mut command);
-        wait_for("Prometheus to be ready", || get(address, "/-/ready").ok().filter(|a| a.status == 200));
-        Prometheus { address, lines, _process: process, _dir: dir }
-    }
-
-    /// The value of an instant query that gives one series; none while it gives nothing.
-    fn ask(&self, query: &str) -> Option<f64> {
-        let answer = get(self.address, &format!("/api/v1/query?query={}", encoded(query))).ok()?;
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        let result = answer["data"]["result"].as_array().unwrap();
-        assert!(result.len() <= 1, "{query}: {answer}");
-        result.first()?["value"][1].as_str()?.parse().ok()
-    }
-
-    /// Asks until the answer is `want` or beyond it; it must be `want`.
-    fn expect(&self, query: &str, want: f64) {
-        let found = wait_for(&format!("{query} to reach {want}\n{}", self.lines.text()), || {
-            self.ask(query).filter(|value| *value >= want)
-        });
-        assert_eq!(found, want, "{query}");
-    }
-}
 
 /// Every counter that apps sent; names with a suffix of their own are pillion's.
 const ALL_COUNTERS: &str = r#"sum({__name__=~".+_total",__name__!~"pillion_.+",job="pillion"})"#;

@@ -15,13 +15,16 @@ pub(crate) mod books;
 pub(crate) mod full;
 pub(crate) mod http;
 pub(crate) mod lines;
+pub(crate) mod measured;
 pub(crate) mod page;
 pub(crate) mod points;
 pub(crate) mod port;
 pub(crate) mod post;
+pub(crate) mod prometheus;
 pub(crate) mod receiver;
 pub(crate) mod recorder;
 pub(crate) mod scene;
+pub(crate) mod sdk;
 pub(crate) mod spans;
 pub(crate) mod tool;
 

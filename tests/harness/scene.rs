@@ -1,6 +1,6 @@
 //! A tracer, the agent, and backends that are not ours: what every test of spans is played in.
 
-use super::books::{Counted, SPANS};
+use super::books::{Counted, POINTS, RECORDS, SPANS};
 use super::points;
 use super::receiver::Receiver;
 use super::spans::{Span, spans};
@@ -123,12 +123,22 @@ impl Scene {
 
     /// Ends the agent; what came is still all.
     pub(crate) fn stop(self, count: usize) -> Ended {
+        self.stop_of(SPANS, count)
+    }
+
+    /// The same of any signal.
+    pub(crate) fn stop_of(self, counted: Counted, count: usize) -> Ended {
         let Scene { agent, receiver, .. } = self;
         let ended = agent.stop();
         assert_eq!(ended.status.code(), Some(0), "{}", ended.text);
-        assert_eq!(spans(&ended.records()).len(), count, "in the file after the end");
+        let (kind, number): (_, fn(&[Value]) -> usize) = match counted {
+            POINTS => ("metrics", |requests| points::points(requests).len()),
+            RECORDS => ("records", |requests| points::records(requests).len()),
+            _ => ("traces", |requests| spans(requests).len()),
+        };
+        assert_eq!(number(&ended.records()), count, "in the file after the end");
         for transport in ["grpc", "http", "json"] {
-            assert_eq!(receiver.spans(transport).len(), count, "over {transport} after the end");
+            assert_eq!(number(&receiver.requests(transport, kind)), count, "over {transport} after the end");
         }
         ended
     }
