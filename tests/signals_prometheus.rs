@@ -50,7 +50,6 @@ const WIDTH: f64 = 0.03;
 macro_rules! cases {
     ($($test:ident: $sdk:ident, $protocol:ident, $temporality:ident;)*) => {$(
         #[test]
-        #[ignore = "until /metrics shows OTLP's metrics"]
         fn $test() {
             shown($sdk, $protocol, $temporality);
         }
