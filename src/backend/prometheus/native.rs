@@ -194,6 +194,73 @@ mod tests {
         }
     }
 
+    fn of_otlp(scale: i32, positive: &[u64], negative: &[u64]) -> Exponential {
+        let side = |counts: &[u64]| Side { offset: -3, counts: counts.to_vec() };
+        let (positive, negative) = (side(positive), side(negative));
+        let count = positive.counts.iter().chain(&negative.counts).sum();
+        Exponential { scale, positive, negative, count, ..Exponential::default() }
+    }
+
+    fn taken(all: &Exponential) -> Native {
+        let mut native = Native::default();
+        assert!(native.take(all, all.count));
+        native
+    }
+
+    #[test]
+    fn buckets_of_otlp_have_the_next_number() {
+        // (2^-3, 2^-2] 4, (2^-2, 2^-1] 1, (2^0, 2^1] 2, and below zero [-2^-2, -2^-1) 7
+        let all = Exponential { zero_count: 6, zero_threshold: 0.1, ..of_otlp(0, &[4, 1, 0, 2], &[0, 7]) };
+        let native = taken(&all);
+        assert_eq!(spans(&native.positive), (vec![(-2, 2), (1, 1)], vec![4, -3, 1]));
+        assert_eq!(spans(&native.negative), (vec![(-1, 1)], vec![7]));
+        assert_eq!((native.schema, native.zero_count, native.zero_threshold), (0, 6, 0.1));
+        let unnamed = taken(&of_otlp(0, &[], &[]));
+        assert_eq!((unnamed.zero_threshold, spans(&unnamed.positive)), (ZERO_UNNAMED, (vec![], vec![])));
+    }
+
+    #[test]
+    fn scales_that_prometheus_does_not_know_become_coarser_or_are_none() {
+        // Scale 10, indices -3 to 6, at scale 8: -3..=-1, -1 and below is bucket -1; 0..=3 bucket 0; 4..=6 bucket 1.
+        let fine = taken(&of_otlp(10, &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512], &[]));
+        assert_eq!((fine.schema, fine.positive), (8, vec![(0, 7), (1, 120), (2, 896)]));
+        let finest = taken(&of_otlp(20, &[3, 2, 1, 5], &[1]));
+        assert_eq!(
+            (finest.schema, finest.positive, finest.negative),
+            (8, vec![(0, 6), (1, 5)], vec![(0, 1)])
+        );
+        assert_eq!(taken(&of_otlp(-4, &[1], &[])).positive, [(-2, 1)]);
+        assert!(!Native::default().take(&of_otlp(-5, &[1], &[]), 1));
+        assert!(!Native::default().take(&of_otlp(0, &[u64::MAX], &[]), u64::MAX));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn coarser_buckets_keep_all_counts_and_hold_the_finer(
+            scale in -1..21i32,
+            offset in -400..400i32,
+            positive in proptest::collection::vec(0..5u64, 0..320),
+            negative in proptest::collection::vec(0..5u64, 0..320),
+        ) {
+            let mut all = of_otlp(scale, &positive, &negative);
+            (all.positive.offset, all.negative.offset) = (offset, offset);
+            let native = taken(&all);
+            let shown: u64 = native.positive.iter().chain(&native.negative).map(|(_, n)| n).sum();
+            proptest::prop_assert_eq!(shown, all.count);
+            let wide = native.positive.len() + native.negative.len() > BUCKETS_LARGEST;
+            proptest::prop_assert!(!wide && (SCHEMA_COARSEST..=SCHEMA_FINEST).contains(&native.schema));
+            for (buckets, side) in [(&native.positive, &all.positive), (&native.negative, &all.negative)] {
+                for (i, n) in buckets {
+                    // Bucket i holds (i - 1, i] of its own width, in widths of the finer: i - 1 up to i, less one.
+                    let width = 1i64 << (scale - native.schema);
+                    let inside = (i64::from(*i) - 1) * width..i64::from(*i) * width;
+                    let held: u64 = side.filled().filter(|(i, _)| inside.contains(i)).map(|(_, n)| n).sum();
+                    proptest::prop_assert_eq!(held, *n);
+                }
+            }
+        }
+    }
+
     #[test]
     fn buckets_hold_the_values_that_stand_for_them() {
         for exponent in -8..12 {

@@ -75,7 +75,7 @@ impl Row {
             dead: false,
         };
         let scale = if class == Class::Timer { 1_000.0 } else { 1.0 };
-        for value in values.iter().filter(|_| class.like().is_sketched()) {
+        for value in values.iter().filter(|value| class.like().is_sketched() && !value.is_nan()) {
             row.total.insert(*value, 1.0);
             let at = bounds.iter().position(|bound| value / scale <= *bound);
             row.buckets[at.unwrap_or(bounds.len())] += 1;
@@ -85,6 +85,11 @@ impl Row {
 
     pub(super) fn counter(key: &str, value: f64) -> Row {
         Row::new(key, Class::Counter, &[value], &Arc::new(treatment()))
+    }
+
+    /// With what the metric says of itself.
+    pub(super) fn saying(self, description: &str, unit: &str) -> Row {
+        Row { meta: Some(Meta { description: description.into(), unit: unit.into() }), ..self }
     }
 
     fn show(&self) -> PageSeries<'_> {

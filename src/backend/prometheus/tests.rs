@@ -12,6 +12,7 @@ use std::io::Read as _;
 mod conflicts;
 mod formats;
 mod large;
+mod otlp;
 mod random;
 
 const OPENMETRICS: Negotiated =

@@ -6,10 +6,14 @@ use super::*;
 fn outcome(rows: &[(&str, Class)], wanted: Negotiated) -> (Vec<String>, Vec<String>) {
     let exposition = of(rows.iter().enumerate().map(|(i, (key, kind))| row(key, *kind, &[i as f64 + 1.0])));
     let names = families(&exposition, wanted).into_iter().flat_map(|family| {
-        family.samples.into_iter().filter(|s| !s.labels.contains_key("le")).map(|s| {
-            let labels: Vec<_> = s.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            format!("{}{{{}}} {}", s.name, labels.join(","), s.value)
-        })
+        family
+            .samples
+            .into_iter()
+            .filter(|s| !["le", "quantile"].iter().any(|own| s.labels.contains_key(*own)))
+            .map(|s| {
+                let labels: Vec<_> = s.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                format!("{}{{{}}} {}", s.name, labels.join(","), s.value)
+            })
     });
     let names = names.collect();
     let conflicts = exposition
@@ -74,6 +78,30 @@ fn the_later_loses_its_line_and_both_are_named() {
             &["type_conflict: pillion|h > pillion|g", "reserved_name:  > pillion|h"],
         ),
         (&[("x", Gauge), ("x", Counter)], &["x{} 1", "x_total{} 2"], &[]),
+        // Two protocols, one name.
+        (&[("x", Counter), ("x", OtlpGauge)], &["x{} 2", "x_total{} 1"], &[]),
+        (
+            &[("x", Counter), ("x_total\njob:shop", OtlpGauge)],
+            &["x_total{} 1"],
+            &["type_conflict: x|c > x_total|OTLP gauge|#job:shop"],
+        ),
+        (
+            &[("x_total\njob:shop", OtlpGauge), ("x", Counter)],
+            &["x_total{job=shop} 1"],
+            &["type_conflict: x_total|OTLP gauge|#job:shop > x|c"],
+        ),
+        (&[("x", Counter), ("x\njob:shop", OtlpSum)], &["x_total{} 1", "x_total{job=shop} 2"], &[]),
+        (&[("x", OtlpSum), ("x", Counter)], &["x_total{} 1"], &["same_series: x|OTLP sum > x|c"]),
+        (
+            &[("x_seconds", OtlpSummary), ("x", Timer)],
+            &["x_seconds_sum{} 1", "x_seconds_count{} 1"],
+            &["type_conflict: x_seconds|OTLP summary > x|ms"],
+        ),
+        (
+            &[("x", OtlpExponentialHistogram), ("x.count", OtlpUpDownSum)],
+            &["x_sum{} 1", "x_count{} 1"],
+            &["suffix_clash: x|OTLP exponential histogram > x.count|OTLP non-monotonic sum"],
+        ),
         (&[("x_created", Gauge), ("x", Counter)], &["x_created{} 1", "x_total{} 2"], &[]),
     ];
     for (rows, samples, conflicts) in cases {

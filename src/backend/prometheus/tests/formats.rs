@@ -234,7 +234,7 @@ fn protobuf_messages() {
 }
 
 /// One line a family and a metric, only the fields that are set.
-fn shown(families: &[Family]) -> String {
+pub(super) fn shown(families: &[Family]) -> String {
     let mut text = String::new();
     for family in families {
         text += &format!("{} {:?} {:?} {:?}\n", family.name, family.kind, family.unit, family.help);

@@ -1,7 +1,6 @@
 //! Whatever apps send: every page reads back, and every series has its line or a reason.
 
 use super::*;
-use crate::metrics::points::Meta;
 use proptest::prelude::*;
 
 fn names() -> impl Strategy<Value = String> {
@@ -45,15 +44,16 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
             Treatment { histogram_buckets: [].into(), ..treatment() },
         ]
         .map(Arc::new);
-        let meta =
-            |description: &str, unit: &str| Meta { description: description.into(), unit: unit.into() };
-        let metas = [meta("", ""), meta("a \"b\"\\\n\0", "seconds")];
+        let said = [["", ""], ["a \"b\"\\\n\0", "seconds"]];
         let mut seen = std::collections::BTreeSet::new();
         let rows = all.into_iter().filter_map(|(name, tags, class, values, treatment, monotonic)| {
             let key = [vec![name], tags].concat().join("\n");
             let mut row = Row::new(&key, class, &values, &treatments[treatment]);
             row.monotonic = monotonic && row.value >= 0.0;
-            row.meta = class.statsd().is_none().then(|| metas[values.len() % metas.len()].clone());
+            if class.statsd().is_none() {
+                let [description, unit] = said[values.len() % said.len()];
+                row = row.saying(description, unit);
+            }
             row.quantiles.push((1.0, f64::NAN));
             seen.insert((key, class)).then_some(row)
         });
