@@ -193,6 +193,7 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("metrics.timer_buckets", "[0.5, 1]", "0.5,1"),
     ("metrics.histogram_buckets", "[-1, 1]", "[-1, 1]"),
     ("metrics.summary_window", "'1m'", "1m"),
+    ("metrics.otlp", "false", "false"),
     ("metrics.timestamped_limit", "0", "0"),
     ("metrics.namespace", "'shop.'", "shop."),
     ("metrics.namespace_exclude", "['a', 'b']", "a,b"),
