@@ -142,10 +142,14 @@ fn expect_increase(prometheus: &Prometheus, service: &str, from_s: f64, to_s: f6
     });
 }
 
-/// The page takes nothing away from the backends.
+/// All is on the page, and that takes nothing away from the backends.
 fn expect_ledger(agent: &Agent, count: usize) {
     let file = json!({ "sent": count, "dropped": {}, "waiting": 0, "in_flight": 0 });
     let books = json!({ "received": count, "pending": 0, "no_backend": 0, "backends": { "file": file } });
     expect_books_of(POINTS, agent, &books);
-    assert_eq!(agent.page().sum("pillion_points_refused_total", &[]), 0.0);
+    let page = agent.page();
+    for (name, want) in [("shown", count), ("left_out", 0), ("refused", 0)] {
+        let found = page.sum(&format!("pillion_points_{name}_total"), &[]);
+        assert_eq!(found, want as f64, "{name}\n{}", page.text);
+    }
 }
