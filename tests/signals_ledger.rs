@@ -77,7 +77,8 @@ fn with_a_full_queue_a_request_is_refused_and_taken_later() {
 fn without_a_backend_that_carries_them_they_are_taken_and_counted_as_dropped() {
     let recorder = Recorder::willing();
     let zipkin = format!("[backends.zipkin]\ntype = \"zipkin\"\nendpoint = \"{}\"\n", recorder.url());
-    let agent = Setup::new().toml(zipkin + PROMPT).start();
+    let unshown = "[metrics]\notlp = false\n";
+    let agent = Setup::new().toml(zipkin + PROMPT + unshown).start();
     assert_eq!(send(&agent, POINTS, 1..=3).status, 200);
     assert_eq!(send(&agent, RECORDS, 1..=4).status, 200);
     for (counted, count) in [(POINTS, 3), (RECORDS, 4)] {
@@ -90,6 +91,20 @@ fn without_a_backend_that_carries_them_they_are_taken_and_counted_as_dropped() {
         agent.expect(&name, &[("reason", "no_backend")], f64::from(count));
     }
     assert!(recorder.heard().is_empty());
+}
+
+/// Nobody else carries them, and they are not lost.
+#[test]
+fn without_a_backend_points_are_shown_on_the_page() {
+    let agent = Setup::new().toml(PROMPT).start();
+    assert_eq!(send(&agent, POINTS, 1..=3).status, 200);
+    agent.expect("pillion_points_shown_total", &[], 3.0);
+    let books = books_of(POINTS, &agent);
+    assert_eq!((&books["received"], &books["no_backend"]), (&json!(3), &json!(0)), "{books:#}");
+    let points = &agent.status()["points"];
+    assert_eq!((&points["remedy"], &points["series"]["shown"]), (&json!(null), &json!(3)), "{points:#}");
+    let ended = agent.stop();
+    assert!(ended.last_line.contains("lost=0"), "{}", ended.last_line);
 }
 
 /// What each backend of the next test answers.
