@@ -24,14 +24,14 @@ pub(super) fn message<E: de::Error>(
     if value.deserialize(&mut reader(text)).is_ok() {
         return Ok(());
     }
-    if output.no_room {
-        return output.refuse();
-    }
     let mut items = 0;
-    if shape.role == Role::Metric {
+    if shape.role == Role::Metric && !output.no_room {
         let points = Points { output: &mut *output, kind: Kind::Message(shape), found: &mut items };
         // What cannot be read ends the count: nobody knows what its points are.
         points.deserialize(&mut reader(text)).unwrap_or_default();
+    }
+    if output.no_room {
+        return output.refuse();
     }
     output.reject(mark, items.max(1));
     Ok(())

@@ -183,6 +183,12 @@ fn reading_again_is_under_the_budget() {
         }
         taken.is_ok()
     };
+    // While points are counted, too: what is written and kept aside before is short.
+    let body = metrics(&format!(r#"{{"name":"a","gauge":{{"dataPoints":[{{}}]}}}},{{"name":7,"{long}":1}}"#));
+    let taken = read_request(Signal::Metrics, body.as_bytes(), &Budget::new(16_000)).unwrap();
+    assert_eq!(taken.rejected.unwrap().items, 1);
+    let error = read_request(Signal::Metrics, body.as_bytes(), &Budget::new(3 * 3_000)).unwrap_err();
+    assert!(matches!(error, Error::NoRoom(_)), "{error}");
     // What is written takes 12,000 bytes; texts with escapes are kept aside by three readers at most.
     assert!(room(64 << 10));
     for limit in [0, 100, 3_000, 9_000, 12_000 + 3 * 3_000 - 1] {
