@@ -75,7 +75,8 @@ impl Source for Registry {
             let series = contexts.keys.get(*id as usize).map(|key| PageSeries {
                 born: u64::from(*id),
                 key: Key(key),
-                kind: contexts.kind,
+                class: contexts.kind.into(),
+                meta: None,
                 treatment: &contexts.treatment,
                 start_ns: 1_700_000_000_000_000_000,
                 value: match contexts.kind {
