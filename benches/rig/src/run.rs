@@ -1,6 +1,7 @@
 //! The measuring runs: what is sent, what is read before and after, and the JSON line that tells it.
 
 use crate::corpus::{self, Corpus};
+use crate::pace::Pace;
 use crate::process;
 use crate::wire::{self, Target};
 use serde_json::json;
@@ -12,13 +13,14 @@ fn drops(to: &Target) -> u64 {
     to.port().map_or(0, process::udp_drops)
 }
 
-pub fn send(options: &corpus::Options, to: &Target, cycles: u64, rate: f64) -> Result<(), Box<dyn Error>> {
+pub fn send(options: &corpus::Options, to: &Target, cycles: u64, pace: Pace) -> Result<(), Box<dyn Error>> {
     let c = corpus::build(options);
-    let s = wire::send(&c, to, c.messages * cycles, rate)?;
+    let s = wire::send(&c, to, c.messages * cycles, pace)?;
     println!(
         "{}",
         json!({"messages": s.messages, "datagrams": s.datagrams, "bytes": s.bytes, "seconds": s.seconds,
-            "waits": s.waits, "per_second": s.messages as f64 / s.seconds, "counter_sum": c.counter_sum * cycles as f64})
+            "waits": s.waits, "fullest_millisecond": s.fullest_millisecond,
+            "per_second": s.messages as f64 / s.seconds, "counter_sum": c.counter_sum * cycles as f64})
     );
     Ok(())
 }
@@ -36,7 +38,7 @@ pub fn cost(
     let dropped = drops(to);
     let rss = process::status_kb(pid, "VmRSS");
     let before = process::Cpu::read(pid).ok_or("no such process")?;
-    let s = wire::send(&c, to, c.messages * cycles, rate)?;
+    let s = wire::send(&c, to, c.messages * cycles, Pace::average(rate))?;
     std::thread::sleep(Duration::from_secs_f64(settle));
     let cpu = process::Cpu::read(pid).ok_or("the server died")?.since(before);
     let dropped = drops(to) - dropped;
@@ -92,7 +94,7 @@ fn reached_without_drop(
 ) -> Result<Option<f64>, Box<dyn Error>> {
     for _ in 0..tries.max(1) {
         let before = drops(to);
-        let s = wire::send(corpus, to, (rate * seconds) as u64, rate)?;
+        let s = wire::send(corpus, to, (rate * seconds) as u64, Pace::Even(rate))?;
         std::thread::sleep(Duration::from_millis(500));
         let dropped = drops(to) - before;
         let reached = s.messages as f64 / s.seconds;
@@ -119,7 +121,7 @@ pub fn burst(
         let size = if good == 0 { (bad / 8).max(1) } else { (good + bad) / 2 };
         let before = drops(to);
         for _ in 0..bursts {
-            wire::send(&c, to, messages_in(&c, size), 0.0)?;
+            wire::send(&c, to, messages_in(&c, size), Pace::Free)?;
             std::thread::sleep(Duration::from_secs_f64(pause));
         }
         let dropped = drops(to) - before;
