@@ -93,6 +93,26 @@ fn what_the_kernel_dropped_is_counted_as_the_kernel_counts_it() {
     assert!(agent.page().counter_sum() < number(&report, "counter_sum"));
 }
 
+/// Two agents in turn at easy rates: nothing is lost, and each received what the report says was sent to it.
+#[test]
+fn two_agents_are_tried_in_turn() {
+    let agents = [Setup::new().start(), Setup::new().start()];
+    let [to, beside] = agents.each_ref().map(|agent| format!("udp://{}", agent.udp()));
+    let ladder = ["--rates", "10000,20000", "--tries", "2", "--seconds", "0.1", "--pause", "0.05"];
+    let corpus = ["--contexts", "200", "--messages", "1000"];
+    let output = run(rig().args(["lossless", "--to", &to, "--beside", &beside]).args(ladder).args(corpus));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (agent, target) in agents.iter().zip(report["targets"].as_array().unwrap()) {
+        let rates = target["rates"].as_array().unwrap();
+        assert!(rates.iter().all(|rate| number(rate, "tries") == 2.0 && number(rate, "with_drop") == 0.0));
+        // Before the tries the corpus is sent once.
+        let messages = 1000.0 + rates.iter().map(|rate| number(rate, "messages")).sum::<f64>();
+        agent.page_with("the count of messages", |page| {
+            (page.sum("pillion_listener_messages_total", &[]) == messages).then_some(())
+        });
+    }
+}
+
 #[test]
 fn every_span_of_either_format_is_received() {
     let agent = Setup::new().start();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Drops at the server's socket; none where the kernel counts none.
 fn drops(to: &Target) -> u64 {
-    to.port().map_or(0, process::udp_drops)
+    to.port().and_then(process::udp_drops).unwrap_or(0)
 }
 
 pub fn send(options: &corpus::Options, to: &Target, cycles: u64, pace: Pace) -> Result<(), Box<dyn Error>> {

@@ -104,6 +104,31 @@ fn lossless_and_burst_find_a_rate_and_a_size() {
 }
 
 #[test]
+fn two_servers_are_tried_in_turn_and_one_that_loses_is_seen() {
+    let (_floor, beside) = floor();
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap(); // its buffer is full before the first try
+    let to = format!("udp://{}", deaf.local_addr().unwrap());
+    let pair = ["lossless", "--to", &to, "--beside", &beside, "--rates", "10000,20000", "--tries", "3"];
+    let short = ["--seconds", "0.1", "--pause", "0.02", "--datagram", "512"];
+    let report = report(&[&pair[..], &short, &SMALL[..]].concat());
+    for (target, with_drop) in report["targets"].as_array().unwrap().iter().zip([3, 0]) {
+        for rate in target["rates"].as_array().unwrap() {
+            assert_eq!((&rate["tries"], &rate["with_drop"]), (&3.into(), &with_drop.into()), "{report}");
+        }
+    }
+    assert_eq!(report["pairs_lost_by_one"], serde_json::json!({"to": 6, "beside": 0}));
+    assert_eq!(report["verdict"], "outside the ladder", "{report}");
+}
+
+#[test]
+fn where_nobody_listens_nothing_is_lossless() {
+    let (_floor, beside) = floor();
+    let to = format!("udp://127.0.0.1:{}", port());
+    let output = rig(&["lossless", "--to", &to, "--beside", &beside, "--tries", "1"]).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+}
+
+#[test]
 fn spans_are_posted_and_the_sink_counts_them() {
     let to = format!("127.0.0.1:{}", port());
     let _sink = serve(&["http-sink", "--listen", &to]);
