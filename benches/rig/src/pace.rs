@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub enum Pace {
     /// As fast as it goes.
     Free,
-    /// Messages a second on the average, in full batches; what is late is made up for at once. Cheapest to send.
+    /// Messages a second on the average, in full batches, and all that is late at once. Cheapest to send.
     Average(f64),
     /// Messages a second, a portion each [`STEP`], and never more than [`FASTER`] times as fast.
     Even(f64),
@@ -144,7 +144,7 @@ impl Evenness {
 mod tests {
     use super::*;
 
-    /// Sends at 100,000 messages a second with a clock of its own; `late` is how late the timer is in each step.
+    /// Sends 100,000 messages a second with a clock of its own; `late` is how late the timer is in each step.
     /// The portions, with when they left.
     fn portions(late: &[Duration]) -> Vec<(Duration, u64)> {
         let rate = 100_000.0;

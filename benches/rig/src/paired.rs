@@ -6,7 +6,7 @@
 use crate::corpus::{self, Corpus, Rng};
 use crate::pace::Pace;
 use crate::process;
-use crate::threshold::{self, Round, Step, Try, Verdict};
+use crate::threshold::{self, Fit, Round, Step, Try, Verdict};
 use crate::wire::{self, Target};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -123,11 +123,11 @@ fn report(rounds: &[Round], targets: [&Target; 2], options: &Options, seed: u64)
     let of = |target: usize| {
         let rates = options.rates.iter().zip(&steps[target]).map(|(rate, step)| row(*rate, step));
         json!({"to": targets[target].to_string(), "rates": rates.collect::<Vec<_>>(),
-            "lossless_per_second": fit.map(|fit| fit.thresholds[target].round())})
+            "lossless_per_second": fit.filter(|fit| fit.inside[target]).map(|fit| fit.thresholds[target].round())})
     };
     let (only_to, only_beside) = threshold::only_one(rounds);
     json!({"share": options.share, "targets": [of(0), of(1)],
-        "pairs_lost_by_one": {"to": only_to, "beside": only_beside}, "ratio": fit.map(|fit| fit.ratio()),
+        "pairs_lost_by_one": {"to": only_to, "beside": only_beside}, "ratio": fit.filter(Fit::all_inside).map(|fit| fit.ratio()),
         "ratio_low": interval.map(|i| i.low), "ratio_high": interval.map(|i| i.high),
         "outside_ladder": interval.map(|i| i.outside), "at_least": options.at_least,
         "verdict": interval.map_or(Verdict::OutsideLadder, |i| i.verdict(options.at_least)).name()})
