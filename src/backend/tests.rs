@@ -122,7 +122,7 @@ pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
         endpoint: endpoint.to_owned(),
         protocol,
         temporality: Temporality::Delta,
-        otlp_temporality: PointTemporality::Unchanged,
+        points: PointTemporality::Unchanged,
         compression: Compression::Gzip,
         headers: [("api-key".to_owned(), Secret("hunter2".into()))].into(),
     }

@@ -135,7 +135,7 @@ choices! {
 
 section! {
     /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP; what came by OTLP, as it came
-    /// unless `otlp_temporality` says otherwise.
+    /// unless `points` says otherwise.
     pub struct Otlp {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
         /// `/v1/logs` and `/v1/traces` are appended.
@@ -148,7 +148,7 @@ section! {
         temporality "temporality": Temporality as OneOf<TemporalityName> = Temporality::Cumulative;
         /// For a receiver that takes only one: what sums and histograms that came by OTLP are converted to;
         /// docs/otlp-metrics.md says what cannot be. Sums that may fall are never made deltas.
-        otlp_temporality "otlp_temporality": PointTemporality as OneOf<PointTemporalityName>
+        points "points": PointTemporality as OneOf<PointTemporalityName>
             = PointTemporality::Unchanged;
         /// Compression of the payload. Every receiver takes `gzip` (level 1): a quarter or less on the wire for
         /// some 0.3 processor seconds a million spans. `zstd` (level 1; over gRPC 3) costs no more and leaves

@@ -11,6 +11,9 @@ use crate::metrics::points::{Conversion, Converted, Converter, Unconverted};
 use crate::otlp::{self, Batch, Budget, Chunk};
 use parking_lot::Mutex;
 
+/// What a delta may have more than the total that it is made of: a start, and lengths that got longer, in bytes.
+const DELTA_GROWTH: usize = 16;
+
 pub(super) struct Carrier {
     pub(super) queue: Queue,
     converter: Option<Mutex<Converter>>,
@@ -20,7 +23,7 @@ impl Carrier {
     /// For batches of `signal` to a backend.
     pub(super) fn new(queue: &Queue, backend: &Backend, signal: Signal, config: &Config) -> Carrier {
         let to = match (&backend.kind, signal) {
-            (BackendKind::Otlp(options), Signal::Metrics) => options.otlp_temporality,
+            (BackendKind::Otlp(options), Signal::Metrics) => options.points,
             _ => PointTemporality::Unchanged,
         };
         let converter = Converter::new(to, config, fastrand::u64(..), clock::now_ns());
@@ -56,7 +59,7 @@ impl Carrier {
         if !converter.concerns(&chunk.bytes) {
             return Some(chunk.clone());
         }
-        let hold = budget.take(chunk.size());
+        let hold = budget.take(chunk.size() + DELTA_GROWTH * chunk.items as usize);
         if hold.is_none() && converter.catches_up() {
             self.leave_out(chunk.signal, Reason::NoBudget, chunk.items);
             return None;

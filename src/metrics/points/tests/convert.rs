@@ -442,11 +442,9 @@ proptest! {
             let (bytes, left_out) = convert(&mut to, &message);
             let left = proto::ResourceMetrics::decode(&bytes[..]).unwrap();
             prop_assert_eq!(samples::points_of(&left) + left_out.len(), samples::points_of(resource));
-            let request = [&[0x0a][..], &{
-                let mut length = crate::otlp::protobuf::Writer::new();
-                length.packed_varint(bytes.len() as u64);
-                length.into_inner()
-            }, &bytes].concat();
+            let mut request = crate::otlp::protobuf::Writer::new();
+            request.bytes(1, &bytes);
+            let request = request.into_inner();
             let walked = crate::otlp::walk::request(crate::otlp::Signal::Metrics, &request.into());
             prop_assert!(walked.unwrap().rejected.is_none());
             prop_assert!(!to.concerns(&bytes));
