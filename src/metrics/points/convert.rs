@@ -6,11 +6,10 @@
 //! backend is told must not depend on rules, limits of contexts or scrapes. No point is left out without a reason.
 //! Must never block: the caller holds the batcher. See docs/otlp-metrics.md.
 
-use super::read::{self, Accumulation, Reading, Scratch, Times};
-use super::standing::{self, Standing};
-use super::tally::Remark;
-use super::total::{Amount, New};
-use super::write::{self, Says};
+mod stream;
+
+use super::read::{self, Accumulation, Reading, Scratch};
+use super::total::Amount;
 use crate::config::{Config, PointTemporality};
 use crate::metrics::Class;
 use crate::otlp::protobuf::{Fields, Value, Writer};
@@ -18,10 +17,8 @@ use crate::otlp::view::metrics::{
     Data, ExponentialPoint, HistogramPoint, Metric, NumberPoint, ResourceMetrics, ScopeMetrics,
 };
 use std::collections::HashMap;
+use stream::{Seen, Stream};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-/// Between two looks at which streams are idle, when there are too many.
-const SWEEP_NS: u64 = 10_000_000_000;
 
 /// Why a point is left out of what a backend gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,38 +81,11 @@ pub struct Converter {
     done: Conversion,
 }
 
-#[derive(Debug)]
-struct Stream {
-    standing: Standing,
-    /// When its last point came, in Unix nanoseconds.
-    heard_ns: u64,
-    /// What its deltas add up to, and since when. Of totals, nothing.
-    total: Amount,
-    start_ns: u64,
-    /// The same of deltas, or the last total, when all numbers are whole.
-    whole: Option<i64>,
-    /// Whether that has a sum.
-    has_sum: bool,
-}
-
 /// A metric whose points are being converted.
 struct Converting {
     class: Class,
     /// Of all that names it.
     hash: u64,
-    now_ns: u64,
-}
-
-/// A point that has been read, beside its value.
-#[derive(Clone, Copy)]
-struct Seen<'a> {
-    raw: &'a [u8],
-    /// Of its stream.
-    hash: u64,
-    times: Times,
-    whole: Option<i64>,
-    has_sum: bool,
-    class: Class,
     now_ns: u64,
 }
 
@@ -289,146 +259,12 @@ impl Converter {
         let (whole, has_sum, times) = (point.whole(), point.has_sum(), facts.times);
         let seen = Seen { raw: field.message, hash, times, whole, has_sum, class, now_ns };
         let taken = match self.to {
-            Accumulation::Delta => self.to_delta(out, &seen, &mut now),
-            Accumulation::Cumulative | Accumulation::Last => self.to_total(out, &seen, &mut now),
+            Accumulation::Delta => self.delta_of(out, &seen, &mut now),
+            Accumulation::Cumulative | Accumulation::Last => self.total_of(out, &seen, &mut now),
         };
         *P::scratch(&mut self.scratch) = now;
         self.done.converted += u64::from(taken.is_ok());
         taken
-    }
-
-    /// The app says that there is no value any more: deltas then add up anew. Where a total stood stays known, for what
-    /// was sent of it must not be sent again.
-    fn end(&mut self, hash: u64) {
-        if self.to == Accumulation::Cumulative {
-            self.streams.remove(&hash);
-        }
-    }
-
-    fn to_total(&mut self, out: &mut Writer, seen: &Seen<'_>, now: &mut Amount) -> Result<(), Unconverted> {
-        if !self.streams.contains_key(&seen.hash) && !self.has_room(seen.now_ns) {
-            return Err(Unconverted::TooManyStreams);
-        }
-        let stream = self.streams.entry(seen.hash).or_insert_with(|| Stream::new(seen));
-        let next = stream.standing.next(&seen.times, Accumulation::Delta, seen.class);
-        let (_, remark) = next.map_err(|_| Unconverted::Stale)?;
-        self.done.gaps += u64::from(remark == Some(Remark::Gap));
-        if !stream.total.adds_up_with(now) {
-            // Counts cannot be told apart at other bounds: a new total begins here.
-            self.done.resets += 1;
-            *stream = Stream { standing: std::mem::take(&mut stream.standing), ..Stream::new(seen) };
-        }
-        stream.total.take(now, New::All, seen.class != Class::OtlpUpDownSum);
-        let whole = stream.whole.zip(seen.whole).and_then(|(total, now)| total.checked_add(now));
-        let has_sum = stream.has_sum && seen.has_sum;
-        stream.go_on(&Seen { whole, has_sum, ..*seen }, Accumulation::Delta, now);
-        // A late delta is in the total, which does not go back in time for it.
-        let times = Times { start_ns: stream.start_ns, time_ns: stream.standing.times.time_ns };
-        write::point(out, seen.raw, &Says { times, amount: &stream.total, whole, has_sum });
-        Ok(())
-    }
-
-    fn to_delta(&mut self, out: &mut Writer, seen: &Seen<'_>, now: &mut Amount) -> Result<(), Unconverted> {
-        let Some(stream) = self.streams.get_mut(&seen.hash) else {
-            return self.first_total(out, seen, now);
-        };
-        let last_ns = stream.standing.times.time_ns;
-        let next = stream.standing.next(&seen.times, Accumulation::Cumulative, seen.class);
-        let (new, _) = next.map_err(|_| Unconverted::Stale)?;
-        let begins = new == New::All;
-        if !begins && seen.times.time_ns > 0 && seen.times.time_ns == last_ns {
-            return Err(Unconverted::Stale);
-        }
-        let mut rest = Amount::nothing(seen.class);
-        let fell = rest.take(now, new, true).reset;
-        let (mut whole, mut has_sum) = (seen.whole, seen.has_sum);
-        if begins || fell {
-            self.done.resets += 1;
-        } else {
-            whole = seen.whole.zip(stream.whole).and_then(|(now, last)| now.checked_sub(last));
-            has_sum &= stream.has_sum;
-        }
-        stream.go_on(seen, Accumulation::Cumulative, now);
-        if begins && seen.begins_here() {
-            return Err(Unconverted::UnknownStart);
-        }
-        let start_ns = if begins { seen.times.start_ns } else { last_ns };
-        let times = Times { start_ns, ..seen.times };
-        write::point(out, seen.raw, &Says { times, amount: &rest, whole, has_sum });
-        Ok(())
-    }
-
-    /// The first total of a stream that is not known.
-    fn first_total(
-        &mut self,
-        out: &mut Writer,
-        seen: &Seen<'_>,
-        now: &mut Amount,
-    ) -> Result<(), Unconverted> {
-        if !self.has_room(seen.now_ns) {
-            return Err(Unconverted::TooManyStreams);
-        }
-        let how = Accumulation::Cumulative;
-        let (new, remark) = standing::first(&seen.times, how, false, self.forgotten_ns);
-        let mut stream = Stream::new(seen);
-        stream.go_on(seen, how, now);
-        self.streams.insert(seen.hash, stream);
-        match (new, remark) {
-            (New::Nothing, Some(Remark::Gap)) if !seen.begins_here() => Err(Unconverted::Gap),
-            (New::All, _) if !seen.begins_here() => {
-                let Seen { times, whole, has_sum, .. } = *seen;
-                write::point(out, seen.raw, &Says { times, amount: now, whole, has_sum });
-                Ok(())
-            }
-            _ => Err(Unconverted::UnknownStart),
-        }
-    }
-
-    /// Whether one more stream has room, after a look at which are idle, every now and then.
-    fn has_room(&mut self, now_ns: u64) -> bool {
-        if self.streams.len() < self.limit {
-            return true;
-        }
-        if now_ns.saturating_sub(self.swept_ns) < SWEEP_NS {
-            return false;
-        }
-        self.swept_ns = now_ns;
-        let Converter { streams, forgotten_ns, expiry_ns, limit, .. } = self;
-        streams.retain(|_, stream| {
-            let stays = now_ns.saturating_sub(stream.heard_ns) <= *expiry_ns;
-            if !stays {
-                *forgotten_ns = stream.standing.times.time_ns.max(*forgotten_ns);
-            }
-            stays
-        });
-        streams.len() < *limit
-    }
-}
-
-impl Stream {
-    /// With nothing in it yet, beginning with this point.
-    fn new(seen: &Seen<'_>) -> Stream {
-        Stream {
-            standing: Standing::default(),
-            heard_ns: seen.now_ns,
-            total: Amount::nothing(seen.class),
-            start_ns: seen.times.start_ns,
-            whole: Some(0),
-            has_sum: true,
-        }
-    }
-
-    /// Takes a point for the last.
-    fn go_on(&mut self, seen: &Seen<'_>, how: Accumulation, now: &mut Amount) {
-        (self.heard_ns, self.whole, self.has_sum) = (seen.now_ns, seen.whole, seen.has_sum);
-        self.standing.went_on(&seen.times, how, now);
-    }
-}
-
-impl Seen<'_> {
-    /// Whether a total says that its beginning is not known, as the data model has it.
-    fn begins_here(&self) -> bool {
-        self.times.start_ns > 0 && self.times.start_ns == self.times.time_ns
     }
 }
 
