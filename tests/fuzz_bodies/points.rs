@@ -86,7 +86,7 @@ pub(crate) fn run(data: &[u8]) {
 fn convert(taken: &walk::Taken, to: PointTemporality, config: &Config) {
     let Some(mut converter) = Converter::new(to, config, 7, 1) else { return };
     for part in taken.resources.iter().chain(&taken.resources) {
-        let converted = converter.convert(&part.bytes, NOW);
+        let converted = converter.convert(&part.bytes, NOW, 1 << 20);
         let left_out = converted.left_out_total();
         let Some(bytes) = converted.bytes else { continue };
         assert!(!converter.concerns(&bytes), "not all was converted");

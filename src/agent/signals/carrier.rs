@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::{Backend, BackendKind, Config, PointTemporality};
 use crate::deliver::{Item, Queue, Reason, Signal};
 use crate::metrics::points::{Conversion, Converted, Converter, Unconverted};
-use crate::otlp::{self, Batch, Budget, Chunk};
+use crate::otlp::{self, Batch, Budget, Chunk, Hold};
 use parking_lot::Mutex;
 
 /// What a delta may have more than the total that it is made of: a start, and lengths that got longer, in bytes.
@@ -64,7 +64,9 @@ impl Carrier {
             self.leave_out(chunk.signal, Reason::NoBudget, chunk.items);
             return None;
         }
-        let converted = converter.convert(&chunk.bytes, now_ns);
+        let held = hold.as_ref().map_or(0, Hold::bytes);
+        let most_bytes = held + budget.limit().saturating_sub(budget.held());
+        let converted = converter.convert(&chunk.bytes, now_ns, most_bytes);
         for why in Unconverted::ALL {
             self.leave_out(chunk.signal, reason(why), converted.left_out(why));
         }
@@ -97,5 +99,6 @@ fn reason(why: Unconverted) -> Reason {
         Unconverted::Stale => Reason::Stale,
         Unconverted::BadValue => Reason::BadValue,
         Unconverted::TooManyStreams => Reason::TooManyStreams,
+        Unconverted::NoMemory => Reason::NoBudget,
     }
 }

@@ -33,15 +33,18 @@ pub enum Unconverted {
     BadValue,
     /// There are too many streams to remember this one.
     TooManyStreams,
+    /// The copy would get longer than it may; what sums and histograms say is in the next.
+    NoMemory,
 }
 
 impl Unconverted {
-    pub const ALL: [Unconverted; 5] = [
+    pub const ALL: [Unconverted; 6] = [
         Unconverted::UnknownStart,
         Unconverted::Gap,
         Unconverted::Stale,
         Unconverted::BadValue,
         Unconverted::TooManyStreams,
+        Unconverted::NoMemory,
     ];
 }
 
@@ -87,6 +90,7 @@ struct Converting {
     /// Of all that names it.
     hash: u64,
     now_ns: u64,
+    most_bytes: usize,
 }
 
 /// The copy that is made of a message.
@@ -96,6 +100,7 @@ struct Copy {
     kept: u32,
     left_out: [u32; Unconverted::ALL.len()],
     now_ns: u64,
+    most_bytes: usize,
 }
 
 /// A nested message.
@@ -157,14 +162,15 @@ impl Converter {
         scopes.any(|scope| scope.metrics().any(|metric| self.changes(&metric.data).is_some()))
     }
 
-    /// Converts all that has to change in an encoded, checked `ResourceMetrics`.
-    pub fn convert(&mut self, resource_metrics: &[u8], now_ns: u64) -> Converted {
+    /// Converts all that has to change in an encoded, checked `ResourceMetrics`. Where the copy would get longer than
+    /// `most_bytes`, no more converted points are written: totals may be much longer than the deltas in them.
+    pub fn convert(&mut self, resource_metrics: &[u8], now_ns: u64, most_bytes: usize) -> Converted {
         if !self.concerns(resource_metrics) {
             return Converted::default();
         }
         let resource = xxh3_64_with_seed(ResourceMetrics::read(resource_metrics).resource.raw, self.key);
         let out = Writer::onto(Vec::with_capacity(resource_metrics.len()));
-        let mut copy = Copy { out, kept: 0, left_out: Default::default(), now_ns };
+        let mut copy = Copy { out, kept: 0, left_out: Default::default(), now_ns, most_bytes };
         copy.fields(
             resource_metrics,
             |number| number == 2,
@@ -201,7 +207,7 @@ impl Converter {
             return copy.out.raw(field.raw);
         };
         let hash = read::metric_hash(&metric, class, Some(how), scope);
-        let metric = Converting { class, hash, now_ns: copy.now_ns };
+        let metric = Converting { class, hash, now_ns: copy.now_ns, most_bytes: copy.most_bytes };
         copy.within(field, |copy| {
             copy.fields(
                 field.message,
@@ -258,10 +264,15 @@ impl Converter {
         let mut now = std::mem::replace(scratch, Amount::Number(0.0));
         let (whole, has_sum, times) = (point.whole(), point.has_sum(), facts.times);
         let seen = Seen { raw: field.message, hash, times, whole, has_sum, class, now_ns };
-        let taken = match self.to {
+        let began = out.len();
+        let mut taken = match self.to {
             Accumulation::Delta => self.delta_of(out, &seen, &mut now),
             Accumulation::Cumulative | Accumulation::Last => self.total_of(out, &seen, &mut now),
         };
+        if out.len() > metric.most_bytes {
+            out.truncate(began);
+            taken = taken.and(Err(Unconverted::NoMemory));
+        }
         *P::scratch(&mut self.scratch) = now;
         self.done.converted += u64::from(taken.is_ok());
         taken

@@ -15,7 +15,7 @@ pub(super) fn converter(to: PointTemporality, toml: &str) -> Converter {
 
 /// What is left of a message, and what is left out.
 pub(super) fn convert(converter: &mut Converter, message: &[u8]) -> (Vec<u8>, Vec<Unconverted>) {
-    let converted = converter.convert(message, NOW);
+    let converted = converter.convert(message, NOW, usize::MAX);
     let left_out = Unconverted::ALL.into_iter();
     let left_out =
         left_out.flat_map(|why| std::iter::repeat_n(why, converted.left_out(why) as usize)).collect();
@@ -152,7 +152,7 @@ fn what_is_as_wanted_or_cannot_be_otherwise_is_the_same_bytes() {
         let mut to = converter(to, "");
         let message = request("s", "n", form);
         assert!(!to.concerns(&message));
-        assert_eq!(to.convert(&message, NOW).bytes, None);
+        assert_eq!(to.convert(&message, NOW, usize::MAX).bytes, None);
         assert_eq!(to.done(), Conversion::default());
     }
     assert!(Converter::new(Unchanged, &Config::default(), 1, 1).is_none());
@@ -410,7 +410,8 @@ fn streams_are_bounded_and_idle_ones_go_without_being_counted_twice() {
         let limit = 2 * 10 + 1_024;
         let mut send = |id: u64, at, value, now| {
             let point = number(&[("id", &id.to_string())], 11, at, value);
-            let converted = to.convert(&request("s", "n", sum(temporality, true, vec![point])), now);
+            let converted =
+                to.convert(&request("s", "n", sum(temporality, true, vec![point])), now, usize::MAX);
             let why = Unconverted::ALL.into_iter().find(|why| converted.left_out(*why) > 0);
             (data(&converted.bytes.unwrap()), why, to.done().streams)
         };
@@ -427,6 +428,24 @@ fn streams_are_bounded_and_idle_ones_go_without_being_counted_twice() {
             assert_eq!((form.is_none(), why, streams), (expected.is_some(), expected, left));
         }
     }
+}
+
+#[test]
+fn totals_that_would_get_too_long_are_left_out_and_in_the_next() {
+    let mut to = converter(Cumulative, "");
+    let message = |at, attributes: &[&str]| {
+        let point = |key: &&str| number(&[(key, "")], at - 1, at, 3.0);
+        request("s", "n", sum(DELTA, true, attributes.iter().map(point).collect()))
+    };
+    let both = message(12, &["a", "b"]);
+    let converted = to.convert(&both, NOW, both.len() - 10);
+    assert_eq!(converted.left_out(Unconverted::NoMemory), 1);
+    assert_eq!(converted.left_out_total(), 1);
+    let Some(Form::Sum(left)) = data(&converted.bytes.unwrap()) else { panic!() };
+    assert_eq!(left.data_points, [number(&[("a", "")], 11, 12, 3.0)]);
+    let next = to.convert(&message(13, &["b"]), NOW, usize::MAX);
+    let Some(Form::Sum(sum)) = data(&next.bytes.unwrap()) else { panic!() };
+    assert_eq!((sum.data_points, to.done().converted), (vec![number(&[("b", "")], 11, 13, 6.0)], 2));
 }
 
 proptest! {
