@@ -107,6 +107,45 @@ fn without_a_backend_points_are_shown_on_the_page() {
     assert!(ended.last_line.contains("lost=0"), "{}", ended.last_line);
 }
 
+/// What cannot be a delta is counted at the backend that asked for deltas, and the other gets it.
+#[test]
+fn points_that_cannot_be_converted_are_counted_where_they_are_missing() {
+    let recorder = Recorder::willing();
+    let backends =
+        otlp_backend("deltas", &recorder, "points = \"delta\"") + &otlp_backend("all", &recorder, "");
+    let agent = Setup::new().toml(backends + PROMPT).start();
+    let now_ns = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let point = |start: u64, at: u64, value: &str| json!({ "startTimeUnixNano": start.to_string(), "timeUnixNano": at.to_string(), "asDouble": value });
+    // Without a start; from before the agent; twice; older; not a number.
+    let sums = [
+        ("a", vec![point(0, 1_000, "1"), point(0, 2_000, "2")]),
+        ("b", vec![point(5, 1_000, "1")]),
+        (
+            "c",
+            vec![
+                point(now_ns, now_ns + 2, "1"),
+                point(now_ns, now_ns + 2, "1"),
+                point(now_ns, now_ns + 1, "0"),
+            ],
+        ),
+        ("d", vec![point(now_ns, now_ns + 2, "NaN")]),
+    ];
+    let metric = |(name, points): (&str, Vec<Value>)| json!({ "name": name, "sum": { "aggregationTemporality": 2, "isMonotonic": true, "dataPoints": points } });
+    let metrics: Vec<Value> = sums.into_iter().map(metric).collect();
+    let request = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": metrics }] }] });
+    assert_eq!(otlp_to(&agent, "/v1/metrics", &request).status, 200);
+    let dropped = json!({ "unknown_start": 1, "gap": 1, "stale": 2, "bad_value": 1 });
+    expect(
+        &agent,
+        POINTS,
+        7,
+        &json!({ "deltas": backend(2, 0, 0, dropped), "all": backend(7, 0, 0, json!({})) }),
+    );
+    agent.expect("pillion_points_converted_total", &[("backend", "deltas")], 2.0);
+    let ended = agent.stop();
+    assert!(ended.last_line.contains("lost="), "{}", ended.last_line);
+}
+
 /// What each backend of the next test answers.
 fn each_in_its_way(heard: &Heard) -> Reply {
     let partial = ExportMetricsPartialSuccess { rejected_data_points: 3, error_message: "no".to_owned() };

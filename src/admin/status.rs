@@ -173,6 +173,21 @@ pub struct PointsStatus {
     pub signal: SignalStatus,
     /// `null` when `metrics.otlp` is off.
     pub series: Option<SeriesStatus>,
+    /// Of the backends that ask for it.
+    pub conversions: Vec<ConversionStatus>,
+}
+
+/// Data points made deltas or totals for one backend; those that cannot be are among what it dropped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ConversionStatus {
+    pub backend: String,
+    pub converted: u64,
+    /// Streams that began anew.
+    pub resets: u64,
+    /// Deltas that do not cover the time since the last.
+    pub gaps: u64,
+    /// Streams that are remembered.
+    pub streams: usize,
 }
 
 /// What became of data points on `/metrics`: shown and left out are all that came.

@@ -4,20 +4,23 @@
 //! Without a backend that carries a signal it is taken and counted as dropped, so that an app's SDK works, and
 //! `/status` says what to configure. Metrics become series on `/metrics` first, as soon as they are taken.
 
+mod carrier;
+
 use super::allocator;
 use crate::admin::status::{
-    ClientStatsStatus, PointsStatus, ReasonStatus, RefusedStatus, RemarkStatus, RequestStatus, SeriesStatus,
-    SignalStatus, SpanStatus,
+    ClientStatsStatus, ConversionStatus, PointsStatus, ReasonStatus, RefusedStatus, RemarkStatus,
+    RequestStatus, SeriesStatus, SignalStatus, SpanStatus,
 };
 use crate::backend;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::deliver::{self, Item, Queue};
-use crate::metrics::points::{LeftOut, Points, Remark};
+use crate::metrics::points::{Conversion, LeftOut, Points, Remark};
 use crate::otlp::counts::RefusedFor;
 use crate::otlp::{Batch, Batcher, Budget, NoRoom, Outlet, Protocol, Signal};
 use crate::telemetry::{self, Metric};
 use bytes::Bytes;
+use carrier::Carrier;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,7 +38,9 @@ struct Queues {
     otlp: [Way; Signal::ALL.len()],
     /// The series on `/metrics`, when it shows them.
     points: Option<Arc<Points>>,
-    stats: Vec<Queue>,
+    stats: Vec<Carrier>,
+    /// For the copies that conversions make.
+    budget: Budget,
     stats_received: AtomicU64,
     stats_refused: AtomicU64,
     stats_not_carried: AtomicU64,
@@ -43,7 +48,7 @@ struct Queues {
 
 /// The way out of one signal.
 struct Way {
-    queues: Vec<Queue>,
+    carriers: Vec<Carrier>,
     /// Items that no backend carries.
     no_backend: AtomicU64,
 }
@@ -51,24 +56,26 @@ struct Way {
 impl Signals {
     /// `queues` stand in the order of the configured backends; `points` is where metrics are shown.
     pub(super) fn new(config: &Config, queues: &[Queue], points: Option<Arc<Points>>) -> Signals {
-        let carrying = |signal: deliver::Signal| -> Vec<Queue> {
+        let carrying = |signal: deliver::Signal| -> Vec<Carrier> {
             let carries =
                 |backend: &config::Backend| backend::descriptor(&backend.kind).signals.contains(&signal);
-            let both = config.backends.values().zip(queues);
-            both.filter(|(backend, _)| carries(backend)).map(|(_, queue)| queue.clone()).collect()
+            let both = config.backends.values().zip(queues).filter(|(backend, _)| carries(backend));
+            both.map(|(backend, queue)| Carrier::new(queue, backend, signal, config)).collect()
         };
+        let budget = Budget::new(config.traces.budget_bytes);
         let (stats_received, stats_refused, stats_not_carried) = Default::default();
         let outlet = Arc::new(Queues {
             otlp: Signal::ALL
-                .map(|signal| Way { queues: carrying(signal.into()), no_backend: AtomicU64::new(0) }),
+                .map(|signal| Way { carriers: carrying(signal.into()), no_backend: AtomicU64::new(0) }),
             points,
             stats: carrying(deliver::Signal::Stats),
+            budget: budget.clone(),
             stats_received,
             stats_refused,
             stats_not_carried,
         });
         Signals {
-            budget: Budget::new(config.traces.budget_bytes),
+            budget,
             batcher: Batcher::new(Arc::clone(&outlet) as Arc<dyn Outlet>, &config.traces),
             outlet,
         }
@@ -83,7 +90,7 @@ impl Signals {
     pub(super) fn dropped(&self) -> u64 {
         let way = self.outlet.way(Signal::Metrics);
         let unshown = match &self.outlet.points {
-            Some(points) if way.queues.is_empty() => points.tally().lost(),
+            Some(points) if way.carriers.is_empty() => points.tally().lost(),
             Some(_) | None => 0,
         };
         self.outlet.otlp.iter().map(Way::dropped).sum::<u64>() + unshown
@@ -101,6 +108,12 @@ impl Signals {
         }
         if let Some(points) = &self.outlet.points {
             collect_points(points);
+        }
+        for ConversionStatus { backend, converted, resets, gaps, streams } in self.outlet.conversions() {
+            telemetry::total(Metric::PointsConverted, &[&backend], converted);
+            telemetry::total(Metric::PointConversionRemarked, &[&backend, "reset"], resets);
+            telemetry::total(Metric::PointConversionRemarked, &[&backend, "gap"], gaps);
+            telemetry::gauge(Metric::PointConversionStreams, &[&backend], streams as f64);
         }
         telemetry::gauge(Metric::TracesBudgetHeld, &[], self.budget.held() as f64);
         telemetry::gauge(Metric::TracesBudgetLimit, &[], self.budget.limit() as f64);
@@ -135,6 +148,7 @@ impl Signals {
             points: PointsStatus {
                 signal: self.signal_status(Signal::Metrics),
                 series: self.outlet.points.as_deref().map(series_status),
+                conversions: self.outlet.conversions().collect(),
             },
             log_records: self.signal_status(Signal::Logs),
         }
@@ -254,6 +268,15 @@ impl Queues {
         &self.otlp[signal as usize]
     }
 
+    /// Of the backends for which points are converted.
+    fn conversions(&self) -> impl Iterator<Item = ConversionStatus> {
+        self.way(Signal::Metrics).carriers.iter().filter_map(|carrier| {
+            let Conversion { converted, resets, gaps, streams } = carrier.conversion()?;
+            let backend = carrier.queue.name().to_owned();
+            Some(ConversionStatus { backend, converted, resets, gaps, streams })
+        })
+    }
+
     fn stats_status(&self) -> ClientStatsStatus {
         ClientStatsStatus {
             received: self.stats_received.load(Ordering::Relaxed),
@@ -265,8 +288,8 @@ impl Queues {
 
 impl Outlet for Queues {
     fn has_room(&self, signal: Signal, bytes: usize, before: usize) -> bool {
-        let queues = &self.way(signal).queues;
-        queues.is_empty() || queues.iter().any(|queue| queue.has_room(bytes, before))
+        let carriers = &self.way(signal).carriers;
+        carriers.is_empty() || carriers.iter().any(|carrier| carrier.queue.has_room(bytes, before))
     }
 
     fn looks_into(&self, signal: Signal) -> bool {
@@ -282,20 +305,22 @@ impl Outlet for Queues {
 
     fn batch(&self, batch: Batch) {
         allocator::keep_freed_pages();
-        let Way { queues, no_backend } = self.way(batch.signal);
-        if queues.is_empty() && !self.looks_into(batch.signal) {
+        let Way { carriers, no_backend } = self.way(batch.signal);
+        if carriers.is_empty() && !self.looks_into(batch.signal) {
             let before = no_backend.fetch_add(batch.items, Ordering::Relaxed);
             if before == 0 {
                 tracing::warn!("{}", remedy(batch.signal));
             }
         }
-        for queue in queues {
-            queue.offer(Item::Otlp(batch.clone()));
+        for carrier in carriers {
+            carrier.offer(&batch, &self.budget);
         }
     }
 
     fn client_stats(&self, payload: Bytes) -> Result<(), NoRoom> {
-        if !self.stats.is_empty() && !self.stats.iter().any(|queue| queue.has_room(payload.len(), 0)) {
+        if !self.stats.is_empty()
+            && !self.stats.iter().any(|carrier| carrier.queue.has_room(payload.len(), 0))
+        {
             self.stats_refused.fetch_add(1, Ordering::Relaxed);
             return Err(NoRoom);
         }
@@ -303,8 +328,8 @@ impl Outlet for Queues {
         if self.stats.is_empty() {
             self.stats_not_carried.fetch_add(1, Ordering::Relaxed);
         }
-        for queue in &self.stats {
-            queue.offer(Item::ClientStats(payload.clone()));
+        for carrier in &self.stats {
+            carrier.queue.offer(Item::ClientStats(payload.clone()));
         }
         Ok(())
     }

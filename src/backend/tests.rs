@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::config::{
-    Compression, Datadog, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, Secret, Zipkin,
+    Compression, Datadog, Delivery, File, HistogramStyle, Otlp, OtlpProtocol, PointTemporality, Secret,
+    Zipkin,
 };
 use crate::deliver::Item;
 use crate::metrics::series::{BucketCounts, Distribution, Series, Snapshot, Treatment, Value};
@@ -121,6 +122,7 @@ pub(super) fn otlp(endpoint: &str, protocol: OtlpProtocol) -> Otlp {
         endpoint: endpoint.to_owned(),
         protocol,
         temporality: Temporality::Delta,
+        points: PointTemporality::Unchanged,
         compression: Compression::Gzip,
         headers: [("api-key".to_owned(), Secret("hunter2".into()))].into(),
     }

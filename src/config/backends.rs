@@ -118,6 +118,14 @@ choices! {
 }
 
 choices! {
+    PointTemporalityName: PointTemporality {
+        "unchanged" => PointTemporality::Unchanged,
+        "delta" => PointTemporality::Delta,
+        "cumulative" => PointTemporality::Cumulative,
+    }
+}
+
+choices! {
     CompressionName: Compression {
         "none" => Compression::None,
         "gzip" => Compression::Gzip,
@@ -126,7 +134,8 @@ choices! {
 }
 
 section! {
-    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP; what came by OTLP, as it came.
+    /// OpenTelemetry metrics, spans, and events and checks as logs, by OTLP; what came by OTLP, as it came
+    /// unless `points` says otherwise.
     pub struct Otlp {
         /// The receiver, `http://HOST:4317` for gRPC or `http://HOST:4318` for HTTP, where `/v1/metrics`,
         /// `/v1/logs` and `/v1/traces` are appended.
@@ -134,9 +143,13 @@ section! {
         /// How to speak; over `"http"` in protobuf, which is smaller and cheaper than JSON. When it is not
         /// written, port 4317 means gRPC.
         protocol "protocol": OtlpProtocol as OneOf<ProtocolName> = OtlpProtocol::Http;
-        /// Whether counters and histograms are sent as totals since the start or as changes since the last
-        /// flush.
+        /// Whether StatsD's counters and histograms are sent as totals since the start or as changes since the
+        /// last flush.
         temporality "temporality": Temporality as OneOf<TemporalityName> = Temporality::Cumulative;
+        /// For a receiver that takes only one: what sums and histograms that came by OTLP are converted to;
+        /// docs/otlp-metrics.md says what cannot be. Sums that may fall are never made deltas.
+        points "points": PointTemporality as OneOf<PointTemporalityName>
+            = PointTemporality::Unchanged;
         /// Compression of the payload. Every receiver takes `gzip` (level 1): a quarter or less on the wire for
         /// some 0.3 processor seconds a million spans. `zstd` (level 1; over gRPC 3) costs no more and leaves
         /// less where it is taken; none is right beside a collector on the same machine.
@@ -159,6 +172,14 @@ pub enum OtlpProtocol {
 /// What the points of counters and histograms cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Temporality {
+    Delta,
+    Cumulative,
+}
+
+/// What is made of points that came by OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointTemporality {
+    Unchanged,
     Delta,
     Cumulative,
 }

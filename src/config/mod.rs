@@ -29,8 +29,8 @@ mod tests;
 mod variables;
 
 pub use backends::{
-    Backend, BackendKind, Compression, Datadog, Delivery, File, Otlp, OtlpProtocol, Secret, Temporality,
-    Zipkin,
+    Backend, BackendKind, Compression, Datadog, Delivery, File, Otlp, OtlpProtocol, PointTemporality, Secret,
+    Temporality, Zipkin,
 };
 pub use fault::{ConfigError, ConfigErrors};
 pub(crate) use format::{duration, listen_address};

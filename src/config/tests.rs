@@ -209,6 +209,7 @@ const OTHER: &[(&str, &str, &str)] = &[
     ("backends.x.endpoint", "'http://other:1'", "http://other:1"),
     ("backends.x.protocol", "'grpc'", "grpc"),
     ("backends.x.temporality", "'delta'", "delta"),
+    ("backends.x.points", "'cumulative'", "cumulative"),
     ("backends.x.compression", "'none'", "none"),
     ("backends.x.headers", "{ a = 'b=c', d = 'e' }", "a=b=c, d=e"),
     ("backends.y.path", "'/other'", "/other"),

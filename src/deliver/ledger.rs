@@ -24,10 +24,22 @@ pub enum Reason {
     Unsupported,
     /// Not delivered before the deadline of the shutdown.
     Shutdown,
+    /// To be made a delta: a total whose beginning is not known.
+    UnknownStart,
+    /// To be made a delta: a total of which a part may have been sent, nobody knows which.
+    Gap,
+    /// To be converted: an older total than the last, or a point that came twice.
+    Stale,
+    /// To be converted: a value or buckets that cannot be.
+    BadValue,
+    /// To be converted, and there are more streams of points than are remembered.
+    TooManyStreams,
+    /// To be converted, and the budget of memory had no room for a copy.
+    NoBudget,
 }
 
 impl Reason {
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 14;
 
     pub const ALL: [Reason; Reason::COUNT] = [
         Reason::QueueFull,
@@ -38,6 +50,12 @@ impl Reason {
         Reason::Partial,
         Reason::Unsupported,
         Reason::Shutdown,
+        Reason::UnknownStart,
+        Reason::Gap,
+        Reason::Stale,
+        Reason::BadValue,
+        Reason::TooManyStreams,
+        Reason::NoBudget,
     ];
 
     /// As a label value.
@@ -51,6 +69,12 @@ impl Reason {
             Reason::Partial => "partial",
             Reason::Unsupported => "unsupported",
             Reason::Shutdown => "shutdown",
+            Reason::UnknownStart => "unknown_start",
+            Reason::Gap => "gap",
+            Reason::Stale => "stale",
+            Reason::BadValue => "bad_value",
+            Reason::TooManyStreams => "too_many_streams",
+            Reason::NoBudget => "no_budget",
         }
     }
 }

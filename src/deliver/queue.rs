@@ -151,6 +151,17 @@ impl Queue {
         }
     }
 
+    /// Counts what cannot be made into something that this backend takes: as if offered, and dropped at once.
+    pub fn leave_out(&self, signal: Signal, reason: Reason, n: u64) {
+        if n > 0 {
+            let mut state = self.state();
+            state.ledger.offer(n);
+            state.ledger.drop_waiting(reason, n);
+            drop(state);
+            self.count_dropped(signal, reason, n);
+        }
+    }
+
     /// Takes no more, delivers what waits until the deadline and counts the rest as `shutdown`.
     /// Returns what was lost since the call, for whatever reason.
     pub async fn close(&self, deadline: Instant) -> u64 {

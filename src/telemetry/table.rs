@@ -104,6 +104,9 @@ table! {
     PointsLeftOut Counter "pillion_points_left_out_total" ["reason"] "Data points that are in no series on `/metrics`, by reason; push backends get them all the same.";
     PointsRemarked Counter "pillion_points_remarked_total" ["remark"] "Remarks on data points that are in series, by remark.";
     PointStreams Gauge "pillion_point_streams" [] "Streams of data points whose last point is remembered.";
+    PointsConverted Counter "pillion_points_converted_total" ["backend"] "Data points made deltas or totals for a backend with `points`; those that cannot be are in `pillion_backend_dropped_total`.";
+    PointConversionRemarked Counter "pillion_point_conversion_remarked_total" ["backend", "remark"] "Remarks on data points made deltas or totals for a backend: `reset`, a stream began anew; `gap`, a delta does not cover the time since the last.";
+    PointConversionStreams Gauge "pillion_point_conversion_streams" ["backend"] "Streams of data points that are remembered for making deltas or totals for a backend.";
     PointTargetsDropped Counter "pillion_point_targets_dropped_total" [] "Resources of metrics that `target_info` does not show any more, or never did, for want of room.";
     LogRecordsReceived Counter "pillion_log_records_received_total" ["protocol"] "Log records of OTLP taken from clients; what is neither sent nor dropped by a backend, nor dropped before, waits.";
     LogRecordsRefused Counter "pillion_log_records_refused_total" ["protocol", "reason"] "Log records that were not taken and whose client was told so, by reason.";

@@ -1,16 +1,18 @@
 //! What must hold for the points of any request that the walk accepts: each is shown or left out for a reason, and
-//! the page is written to its end in every format.
+//! the page is written to its end in every format. Converted for a backend, each is there or left out for a reason,
+//! and what is there is accepted again.
 //!
 //! Run by `fuzz/fuzz_targets/points.rs` and, over the corpus and its mutations, by
 //! `tests/fuzz_corpus.rs`.
 
 use bytes::Bytes;
 use pillion::backend::prometheus::{Exposition, Negotiated, PageRequest, Source, Target};
-use pillion::config::Config;
-use pillion::metrics::points::{LeftOut, Points};
+use pillion::config::{Config, PointTemporality};
+use pillion::metrics::points::{Converter, LeftOut, Points};
 use pillion::metrics::rules::Rules;
 use pillion::metrics::series::PageSeries;
 use pillion::metrics::{Aggregator, Pushing};
+use pillion::otlp::protobuf::Writer;
 use pillion::otlp::{Signal, walk};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -54,6 +56,9 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(taken) = walk::request(Signal::Metrics, &Bytes::copy_from_slice(data)) else { return };
     let mut config = Config::default();
     (config.metrics.context_limit, config.metrics.name_limit) = (40, 20);
+    for to in [PointTemporality::Delta, PointTemporality::Cumulative] {
+        convert(&taken, to, &config);
+    }
     let Ok(rules) = Rules::compile(&config.rules, &config.metrics) else { return };
     let (notes, _) = tokio::sync::mpsc::channel(1);
     let aggregator = Aggregator::new(&config, rules, Pushing::Nothing, notes, 7, NOW);
@@ -75,5 +80,23 @@ pub(crate) fn run(data: &[u8]) {
         while let Some(chunk) = page.next_chunk(NOW) {
             assert!(chunk.is_ok(), "a page was cut");
         }
+    }
+}
+
+fn convert(taken: &walk::Taken, to: PointTemporality, config: &Config) {
+    let Some(mut converter) = Converter::new(to, config, 7, 1) else { return };
+    for part in taken.resources.iter().chain(&taken.resources) {
+        let converted = converter.convert(&part.bytes, NOW, 1 << 20);
+        let left_out = converted.left_out_total();
+        let Some(bytes) = converted.bytes else { continue };
+        assert!(!converter.concerns(&bytes), "not all was converted");
+        let mut request = Writer::new();
+        request.bytes(1, &bytes);
+        let Ok(again) = walk::request(Signal::Metrics, &request.into_inner().into()) else {
+            panic!("what was converted is refused");
+        };
+        assert!(again.rejected.is_none(), "what was converted is faulty");
+        let items: u32 = again.resources.iter().map(|part| part.items).sum();
+        assert_eq!(items + left_out, part.items, "points that nobody counted");
     }
 }

@@ -53,6 +53,18 @@ impl Receiver {
             + &backend("http", self.http, "compression = \"gzip\"")
     }
 
+    /// The same two, of which `grpc` wants totals only of what came by OTLP, and `http` deltas.
+    pub(crate) fn converting_toml(&self) -> String {
+        let [totals, deltas] = ["cumulative", "delta"].map(|to| format!("points = \"{to}\""));
+        let backend = |name: &str, port: u16, rest: &str| {
+            format!(
+                "[backends.{name}]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{port}\"\n\
+                 protocol = \"{name}\"\n{rest}\n"
+            )
+        };
+        backend("grpc", self.grpc, &totals) + &backend("http", self.http, &deltas)
+    }
+
     /// A third one, `json`, over HTTP in JSON.
     pub(crate) fn json_toml(&self) -> String {
         format!(

@@ -91,3 +91,51 @@ async fn every_signal_has_its_own_way_and_its_own_books() {
     assert!(status.log_records.remedy.unwrap().contains("no backend carries logs"));
     assert_eq!(queues[0].ledger().offered, 0);
 }
+
+/// A `ResourceMetrics` with a sum of one delta up to this time.
+fn delta(at: u64) -> Chunk {
+    use opentelemetry_proto::tonic::metrics::v1 as proto;
+    use prost::Message;
+    let point = proto::NumberDataPoint {
+        start_time_unix_nano: at - 1,
+        time_unix_nano: at,
+        value: Some(proto::number_data_point::Value::AsInt(3)),
+        ..proto::NumberDataPoint::default()
+    };
+    let sum = proto::Sum { data_points: vec![point], aggregation_temporality: 1, is_monotonic: true };
+    let metric = proto::Metric { data: Some(proto::metric::Data::Sum(sum)), ..proto::Metric::default() };
+    let scope = proto::ScopeMetrics { metrics: vec![metric], ..proto::ScopeMetrics::default() };
+    let all = proto::ResourceMetrics { scope_metrics: vec![scope], ..proto::ResourceMetrics::default() };
+    Chunk { signal: Signal::Metrics, bytes: all.encode_to_vec().into(), ..chunk(1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_under_the_budget_or_dropped_and_counted() {
+    // Port 1 refuses.
+    let (config, queues) = agent(
+        "[backends.a]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\npoints = \"cumulative\"\n\
+         [backends.b]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:1\"\n\
+         [traces]\nbatch_age = \"0s\"\n",
+    );
+    let signals = Signals::new(&config, &queues, None);
+    let offer = |chunks| signals.batcher.offer(Protocol::Otlp, Signal::Metrics, chunks).unwrap();
+    let books = || {
+        let of = |queue: &Queue| (queue.ledger().offered, queue.ledger().dropped(deliver::Reason::NoBudget));
+        [of(&queues[0]), of(&queues[1])]
+    };
+    offer(vec![delta(2)]);
+    assert_eq!(books(), [(1, 0), (1, 0)]);
+    let held = signals.budget.held();
+    assert!(held > delta(2).bytes.len(), "{held}");
+
+    let all = signals.budget.take(signals.budget.limit() - held).unwrap();
+    offer(vec![delta(3)]);
+    assert_eq!(books(), [(2, 1), (2, 0)]);
+    let conversions = signals.status().points.conversions;
+    assert_eq!((conversions.len(), &conversions[0].backend[..], conversions[0].converted), (1, "a", 1));
+    drop(all);
+
+    deliver::close_all(&queues, Instant::now() + Duration::from_secs(1)).await;
+    tokio::task::yield_now().await;
+    assert_eq!(signals.budget.held(), 0);
+}

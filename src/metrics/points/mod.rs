@@ -5,12 +5,14 @@
 //! the series is decided by the stream (`stream`) and done by `total`. No point is lost without a reason in
 //! `tally`; the registry is held for one point at a time.
 
+mod convert;
 mod exponential;
 mod histogram;
 mod key;
 mod meta;
 mod name;
 mod read;
+mod standing;
 mod stream;
 mod summary;
 mod take;
@@ -19,7 +21,9 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod total;
+mod write;
 
+pub use convert::{Conversion, Converted, Converter, Unconverted};
 pub use exponential::{Exponential, Side, bound};
 pub use meta::Meta;
 pub use tally::{LeftOut, PointTally, Remark};
@@ -31,7 +35,7 @@ use super::class::Class;
 use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics, ScopeMetrics};
 use meta::Metas;
 use parking_lot::Mutex;
-use read::{Accumulation, Reading};
+use read::{Accumulation, Reading, Scratch};
 use std::borrow::Cow;
 use stream::Streams;
 use targets::Targets;
@@ -55,11 +59,7 @@ pub struct Points {
 struct Taking {
     streams: Streams,
     metas: Metas,
-    /// A point's value, one for each form of it; their memory is used again.
-    number: Amount,
-    histogram: Amount,
-    exponential: Amount,
-    summary: Amount,
+    scratch: Scratch,
 }
 
 /// A metric whose points are being taken.
@@ -79,14 +79,7 @@ struct Taken<'a> {
 impl Points {
     pub fn new(aggregator: Aggregator) -> Points {
         let streams = Streams::new(aggregator.inner().forms_limit);
-        let taking = Taking {
-            streams,
-            metas: Metas::default(),
-            number: Amount::Number(0.0),
-            histogram: Amount::Histogram(Box::default()),
-            exponential: Amount::Exponential(Box::default()),
-            summary: Amount::Summary(Box::default()),
-        };
+        let taking = Taking { streams, metas: Metas::default(), scratch: Scratch::default() };
         Points {
             aggregator,
             taking: Mutex::new(taking),
@@ -103,13 +96,10 @@ impl Points {
         let resource_hash = xxh3_64_with_seed(all.resource.raw, key);
         let mut taking = self.taking.lock();
         for scope in all.scopes() {
-            let scope_hash = xxh3_64_with_seed(scope.schema_url.as_bytes(), resource_hash);
-            let scope_hash = xxh3_64_with_seed(scope.scope.raw, scope_hash);
+            let scope_hash = read::scope_hash(&scope, resource_hash);
             for metric in scope.metrics() {
                 let (class, how) = read::kind(&metric.data);
-                let hash = xxh3_64_with_seed(metric.name.as_bytes(), scope_hash ^ class as u64);
-                let hash =
-                    xxh3_64_with_seed(metric.unit.as_bytes(), hash ^ how.map_or(0, |how| 1 + how as u64));
+                let hash = read::metric_hash(&metric, class, how, scope_hash);
                 let unit = name::unit_in_words(metric.unit, class);
                 let (resource, scope, metric) = (&all, &scope, &metric);
                 self.take_metric(
@@ -158,7 +148,7 @@ impl Points {
         for point in points.iter() {
             let facts = point.facts();
             let hash = read::hash(&facts.attributes, taken.hash);
-            let scratch = P::scratch(taking);
+            let scratch = P::scratch(&mut taking.scratch);
             let read = if facts.ended { Ok(()) } else { point.read_into(scratch, taken.class) };
             let mut now = std::mem::replace(scratch, Amount::Number(0.0));
             match read.and_then(|()| self.take_point(taking, taken, &facts, hash, &mut now)) {
@@ -169,7 +159,7 @@ impl Points {
                 }
                 Err(why) => self.tally.leave_out(why),
             }
-            *P::scratch(taking) = now;
+            *P::scratch(&mut taking.scratch) = now;
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The four forms of a point behind one face: what names it, when it is from, and its value.
 
-use super::Taking;
 use super::tally::LeftOut;
 use super::total::Amount;
 use crate::metrics::Class;
 use crate::otlp::view::Attributes;
 use crate::otlp::view::metrics::{
-    Data, ExponentialPoint, HistogramPoint, NumberPoint, Point, SummaryPoint, Temporality,
+    Data, ExponentialPoint, HistogramPoint, Metric, Number, NumberPoint, Point, ScopeMetrics, SummaryPoint,
+    Temporality,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -35,6 +35,26 @@ pub(super) struct Facts<'a> {
     pub(super) ended: bool,
 }
 
+/// A point's value, one for each form of it; their memory is used again.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    number: Amount,
+    histogram: Amount,
+    exponential: Amount,
+    summary: Amount,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch {
+            number: Amount::Number(0.0),
+            histogram: Amount::Histogram(Box::default()),
+            exponential: Amount::Exponential(Box::default()),
+            summary: Amount::Summary(Box::default()),
+        }
+    }
+}
+
 /// A point of some form.
 pub(super) trait Reading<'a>: Point<'a> {
     fn facts(&self) -> Facts<'a>;
@@ -43,7 +63,17 @@ pub(super) trait Reading<'a>: Point<'a> {
     fn read_into(&self, amount: &mut Amount, class: Class) -> Result<(), LeftOut>;
 
     /// Where values of this form are read into.
-    fn scratch(taking: &mut Taking) -> &mut Amount;
+    fn scratch(all: &mut Scratch) -> &mut Amount;
+
+    /// The value, if it is a whole number and sent as one.
+    fn whole(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether there is a sum, of those that may have none.
+    fn has_sum(&self) -> bool {
+        true
+    }
 }
 
 /// The class of a metric's series, and how its points follow each other; `None` when it does not say.
@@ -63,9 +93,26 @@ pub(super) fn kind(data: &Data<'_>) -> (Class, Option<Accumulation>) {
     }
 }
 
+/// What names a scope, within its resource.
+pub(super) fn scope_hash(scope: &ScopeMetrics<'_>, resource: u64) -> u64 {
+    let hash = xxh3_64_with_seed(scope.schema_url.as_bytes(), resource);
+    xxh3_64_with_seed(scope.scope.raw, hash)
+}
+
+/// What names a metric, within its scope.
+pub(super) fn metric_hash(metric: &Metric<'_>, class: Class, how: Option<Accumulation>, scope: u64) -> u64 {
+    let hash = xxh3_64_with_seed(metric.name.as_bytes(), scope ^ class as u64);
+    xxh3_64_with_seed(metric.unit.as_bytes(), hash ^ how.map_or(0, |how| 1 + how as u64))
+}
+
 /// What names a point, within its metric: attributes in another order name another stream of the same series.
 pub(super) fn hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
     attributes.raw().fold(metric, |hash, pair| xxh3_64_with_seed(pair, hash))
+}
+
+/// The same, for who must know a stream whatever the order of its attributes.
+pub(super) fn unordered_hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
+    attributes.raw().fold(metric, |hash, pair| hash.wrapping_add(xxh3_64_with_seed(pair, metric)))
 }
 
 macro_rules! facts {
@@ -94,8 +141,15 @@ impl<'a> Reading<'a> for NumberPoint<'a> {
         if fits { Ok(()) } else { Err(LeftOut::BadValue) }
     }
 
-    fn scratch(taking: &mut Taking) -> &mut Amount {
-        &mut taking.number
+    fn scratch(all: &mut Scratch) -> &mut Amount {
+        &mut all.number
+    }
+
+    fn whole(&self) -> Option<i64> {
+        match self.value? {
+            Number::Int(number) => Some(number),
+            Number::Double(_) => None,
+        }
     }
 }
 
@@ -111,8 +165,12 @@ impl<'a> Reading<'a> for HistogramPoint<'a> {
         }
     }
 
-    fn scratch(taking: &mut Taking) -> &mut Amount {
-        &mut taking.histogram
+    fn scratch(all: &mut Scratch) -> &mut Amount {
+        &mut all.histogram
+    }
+
+    fn has_sum(&self) -> bool {
+        self.sum.is_some()
     }
 }
 
@@ -128,8 +186,12 @@ impl<'a> Reading<'a> for ExponentialPoint<'a> {
         }
     }
 
-    fn scratch(taking: &mut Taking) -> &mut Amount {
-        &mut taking.exponential
+    fn scratch(all: &mut Scratch) -> &mut Amount {
+        &mut all.exponential
+    }
+
+    fn has_sum(&self) -> bool {
+        self.sum.is_some()
     }
 }
 
@@ -145,7 +207,7 @@ impl<'a> Reading<'a> for SummaryPoint<'a> {
         }
     }
 
-    fn scratch(taking: &mut Taking) -> &mut Amount {
-        &mut taking.summary
+    fn scratch(all: &mut Scratch) -> &mut Amount {
+        &mut all.summary
     }
 }

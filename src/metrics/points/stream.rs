@@ -3,12 +3,12 @@
 //! A stream is one metric with one set of attributes from one resource and scope; several may be one series
 //! (rules may drop what tells them apart). Known by 64 bits of a keyed hash, as forms are
 //! (`docs/decisions/0005-forms-by-hash.md`). Bounded: when there are too many, streams of series that are gone are
-//! forgotten, then those that are idle; `forgotten_ns` keeps what comes again from being counted twice.
+//! forgotten, then those that are idle; `forgotten_ns` keeps what comes again from being counted twice. What is new in a
+//! point is decided in `standing`.
 
 use super::read::{Accumulation, Times};
-use super::tally::{LeftOut, Remark};
-use super::total::{Amount, New};
-use crate::metrics::Class;
+use super::standing::Standing;
+use super::total::Amount;
 use crate::metrics::context::{ContextId, HIDDEN};
 use crate::metrics::registry::Registry;
 use parking_lot::{Mutex, MutexGuard};
@@ -22,12 +22,9 @@ pub(super) struct Stream {
     pub(super) series: ContextId,
     /// Tells the series from a later one of the same number.
     pub(super) born: u64,
-    /// Of its last point.
-    pub(super) times: Times,
     /// The registry's window of its last point.
     pub(super) window: u32,
-    /// What its last point said; `None` unless cumulative.
-    pub(super) last: Option<Amount>,
+    pub(super) standing: Standing,
 }
 
 #[derive(Debug)]
@@ -89,7 +86,7 @@ impl Streams {
             self.known.retain(|_, stream| {
                 let stays = window.saturating_sub(stream.window) <= expiry_windows;
                 if !stays {
-                    *forgotten_ns = stream.times.time_ns.max(*forgotten_ns);
+                    *forgotten_ns = stream.standing.times.time_ns.max(*forgotten_ns);
                 }
                 stays
             });
@@ -100,77 +97,18 @@ impl Streams {
 
 impl Stream {
     pub(super) fn new(series: ContextId, born: u64) -> Stream {
-        Stream { series, born, times: Times::default(), window: 0, last: None }
+        Stream { series, born, window: 0, standing: Standing::default() }
     }
 
     /// Takes a point for the last. `now` gets what was the last before.
     pub(super) fn went_on(&mut self, times: &Times, window: u32, how: Accumulation, now: &mut Amount) {
         self.window = window;
-        self.times = Times { start_ns: times.start_ns, time_ns: times.time_ns.max(self.times.time_ns) };
-        if how == Accumulation::Cumulative {
-            match &mut self.last {
-                Some(last) => std::mem::swap(last, now),
-                None => self.last = Some(now.clone()),
-            }
-        }
+        self.standing.went_on(times, how, now);
     }
 
     /// Whether its series is the one that it belonged to.
     pub(super) fn is_alive(&self, registry: &Registry) -> bool {
         let in_sight = registry.contexts.get(self.series).is_some_and(|context| context.flags & HIDDEN == 0);
         in_sight && registry.contexts.born(self.series) == self.born
-    }
-
-    /// What is new in its next point.
-    #[inline]
-    pub(super) fn next(
-        &self,
-        point: &Times,
-        how: Accumulation,
-        class: Class,
-    ) -> Result<(New<'_>, Option<Remark>), LeftOut> {
-        let last = &self.times;
-        let both = |a: u64, b: u64| a > 0 && b > 0;
-        match how {
-            Accumulation::Last if both(point.time_ns, last.time_ns) && point.time_ns < last.time_ns => {
-                Err(LeftOut::Stale)
-            }
-            Accumulation::Last => Ok((New::All, None)),
-            Accumulation::Delta => {
-                let twice = point == last && both(point.time_ns, point.start_ns);
-                let gap = both(point.start_ns, last.time_ns) && point.start_ns > last.time_ns;
-                if twice { Err(LeftOut::Stale) } else { Ok((New::All, gap.then_some(Remark::Gap))) }
-            }
-            Accumulation::Cumulative => {
-                let starts = both(point.start_ns, last.start_ns).then(|| point.start_ns.cmp(&last.start_ns));
-                let older = both(point.time_ns, last.time_ns) && point.time_ns < last.time_ns;
-                match (starts, &self.last) {
-                    (Some(std::cmp::Ordering::Less), _) => Err(LeftOut::Stale),
-                    (Some(std::cmp::Ordering::Equal) | None, _) if older => Err(LeftOut::Stale),
-                    (Some(std::cmp::Ordering::Equal) | None, Some(last)) => Ok((New::Since(last), None)),
-                    // What it says now takes the place of what it said, whenever it began.
-                    (_, Some(last)) if class == Class::OtlpUpDownSum => Ok((New::Since(last), None)),
-                    (Some(std::cmp::Ordering::Greater), Some(_)) => Ok((New::All, Some(Remark::Reset))),
-                    (_, None) => Ok((New::All, None)),
-                }
-            }
-        }
-    }
-}
-
-/// What is new in the first point of a stream. `fresh`: its series has no value yet. `forgotten_ns`: streams that
-/// began before this may have been known, and be in the series' total.
-pub(super) fn first(
-    point: &Times,
-    how: Accumulation,
-    fresh: bool,
-    forgotten_ns: u64,
-) -> (New<'static>, Option<Remark>) {
-    match how {
-        Accumulation::Last | Accumulation::Delta => (New::All, None),
-        Accumulation::Cumulative if fresh => (New::All, None),
-        Accumulation::Cumulative if point.start_ns == 0 => (New::Nothing, Some(Remark::UnknownStart)),
-        Accumulation::Cumulative if point.start_ns <= forgotten_ns => (New::Nothing, Some(Remark::Gap)),
-        Accumulation::Cumulative => (New::All, None),
     }
 }

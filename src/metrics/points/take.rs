@@ -6,7 +6,8 @@
 
 use super::key::{self, Place};
 use super::read::{Accumulation, Facts};
-use super::stream::{self, Stream};
+use super::standing;
+use super::stream::Stream;
 use super::tally::{LeftOut, Remark};
 use super::total::{Amount, Found, New};
 use super::{Meta, Points, Taken, Taking};
@@ -37,7 +38,7 @@ impl Points {
                     self.tally.remark(Remark::Ended);
                     return Ok(());
                 }
-                let (new, remark) = stream.next(&facts.times, how, taken.class)?;
+                let (new, remark) = stream.standing.next(&facts.times, how, taken.class)?;
                 let found = registry.add_to_total(stream.series, now, new, taken.class);
                 stream.went_on(&facts.times, registry.window, how, now);
                 drop(registry);
@@ -92,7 +93,7 @@ impl Points {
         if fresh {
             registry.begin_total(series, meta, facts.times.start_ns.min(taken.now_ns));
         }
-        let (new, remark) = stream::first(&facts.times, how, fresh, taking.streams.forgotten_ns());
+        let (new, remark) = standing::first(&facts.times, how, fresh, taking.streams.forgotten_ns());
         let found = registry.add_to_total(series, now, new, taken.class);
         let (born, window) = (registry.contexts.born(series), registry.window);
         drop(registry);

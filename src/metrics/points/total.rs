@@ -44,13 +44,7 @@ pub(super) enum New<'a> {
 
 impl Total {
     pub(in crate::metrics) fn new(class: Class) -> Total {
-        let amount = match class {
-            Class::OtlpHistogram => Amount::Histogram(Box::default()),
-            Class::OtlpExponentialHistogram => Amount::Exponential(Box::default()),
-            Class::OtlpSummary => Amount::Summary(Box::default()),
-            _ => Amount::Number(0.0),
-        };
-        Total { meta: None, start_ns: 0, amount }
+        Total { meta: None, start_ns: 0, amount: Amount::nothing(class) }
     }
 
     /// Adds what is new in a point.
@@ -100,8 +94,28 @@ pub(super) struct Found {
 }
 
 impl Amount {
+    /// What a series or stream of a class begins with.
+    pub(super) fn nothing(class: Class) -> Amount {
+        match class {
+            Class::OtlpHistogram => Amount::Histogram(Box::default()),
+            Class::OtlpExponentialHistogram => Amount::Exponential(Box::default()),
+            Class::OtlpSummary => Amount::Summary(Box::default()),
+            _ => Amount::Number(0.0),
+        }
+    }
+
+    /// Whether another can be added and no count moves.
+    pub(super) fn adds_up_with(&self, other: &Amount) -> bool {
+        match (self, other) {
+            (Amount::Histogram(all), Amount::Histogram(other)) => {
+                all.counts.is_empty() || all.bounds == other.bounds
+            }
+            _ => true,
+        }
+    }
+
     /// Adds what is new in `now`. `monotonic`: a value below the last is a reset.
-    fn take(&mut self, now: &Amount, new: New<'_>, monotonic: bool) -> Found {
+    pub(super) fn take(&mut self, now: &Amount, new: New<'_>, monotonic: bool) -> Found {
         let mut found = Found::default();
         if new == New::Nothing {
             return found;

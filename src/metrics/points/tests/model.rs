@@ -1,6 +1,8 @@
 //! Random streams of points, delta and cumulative, with restarts, retries, late points and changes of scale, against
 //! a model that remembers every measurement.
 
+mod convert;
+
 use super::*;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use std::collections::BTreeMap;
@@ -60,6 +62,22 @@ struct App {
 }
 
 impl App {
+    fn new(instrument: Instrument, temporality: i32, clock: u64) -> App {
+        let runs = std::array::from_fn(|_| Run { start: clock, values: vec![] });
+        App { instrument, temporality, clock, runs, scale: 4, exports: vec![] }
+    }
+
+    /// Takes a measurement: what it comes to.
+    fn measure(&mut self, stream: usize, value: u8) -> f64 {
+        let below = if self.instrument == Instrument::UpDownCounter { 100.0 } else { 0.0 };
+        let value = f64::from(value) - below;
+        self.runs[stream].values.push(value);
+        if self.instrument == Instrument::Exponential && value > 200.0 {
+            self.scale = (self.scale - 1).max(0);
+        }
+        value
+    }
+
     fn export(&mut self) -> Vec<u8> {
         let (start, now) = (self.clock, self.clock + 1);
         self.clock = now;
@@ -184,25 +202,14 @@ proptest! {
     ) {
         let aggregator = aggregator(&config("[[rules]]\nmatch = '*'\ndrop_tags = ['stream']\n"));
         let points = Points::new(aggregator.clone());
-        let mut app = App {
-            instrument,
-            temporality,
-            clock: 1,
-            runs: std::array::from_fn(|_| Run { start: 1, values: vec![] }),
-            scale: 4,
-            exports: vec![],
-        };
+        let mut app = App::new(instrument, temporality, 1);
         // All that was exported in earlier runs, and what has not been yet.
         let (mut counted, mut waiting): (Vec<f64>, Vec<f64>) = (vec![], vec![]);
         for step in steps {
             match step {
                 Step::Measure(stream, value) => {
-                    let value = f64::from(value) - if instrument == Instrument::UpDownCounter { 100.0 } else { 0.0 };
-                    app.runs[stream].values.push(value);
+                    let value = app.measure(stream, value);
                     waiting.push(value);
-                    if instrument == Instrument::Exponential && value > 200.0 {
-                        app.scale = (app.scale - 1).max(0);
-                    }
                 }
                 Step::Export => {
                     let export = app.export();
