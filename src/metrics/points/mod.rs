@@ -28,11 +28,13 @@ pub(super) use total::Total;
 
 use super::aggregator::Aggregator;
 use super::class::Class;
-use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics, ScopeMetrics};
+use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics};
+use key::Around;
 use meta::Metas;
 use parking_lot::Mutex;
 use read::{Accumulation, Reading};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use stream::Streams;
 use targets::Targets;
 use total::Amount;
@@ -64,8 +66,7 @@ struct Taking {
 
 /// A metric whose points are being taken.
 struct Taken<'a> {
-    resource: &'a ResourceMetrics<'a>,
-    scope: &'a ScopeMetrics<'a>,
+    around: &'a Around<'a>,
     metric: &'a Metric<'a>,
     class: Class,
     /// `None` when it does not say.
@@ -102,7 +103,10 @@ impl Points {
         self.targets.lock().see(&all.resource, key, now_ns);
         let resource_hash = xxh3_64_with_seed(all.resource.raw, key);
         let mut taking = self.taking.lock();
+        let identity = OnceCell::new();
         for scope in all.scopes() {
+            let (resource, identity) = (&all.resource, &identity);
+            let around = Around { resource, identity, scope: &scope, tags: OnceCell::new() };
             let scope_hash = xxh3_64_with_seed(scope.schema_url.as_bytes(), resource_hash);
             let scope_hash = xxh3_64_with_seed(scope.scope.raw, scope_hash);
             for metric in scope.metrics() {
@@ -111,11 +115,8 @@ impl Points {
                 let hash =
                     xxh3_64_with_seed(metric.unit.as_bytes(), hash ^ how.map_or(0, |how| 1 + how as u64));
                 let unit = name::unit_in_words(metric.unit, class);
-                let (resource, scope, metric) = (&all, &scope, &metric);
-                self.take_metric(
-                    &mut taking,
-                    &Taken { resource, scope, metric, class, how, unit, hash, now_ns },
-                );
+                let (around, metric) = (&around, &metric);
+                self.take_metric(&mut taking, &Taken { around, metric, class, how, unit, hash, now_ns });
             }
         }
     }

@@ -65,8 +65,7 @@ impl Points {
     ) -> Result<(), LeftOut> {
         let inner = &self.aggregator.inner();
         let place = Place {
-            resource: &taken.resource.resource,
-            scope: taken.scope,
+            around: taken.around,
             metric: taken.metric,
             class: taken.class,
             unit: &taken.unit,
