@@ -63,9 +63,9 @@ pub(super) fn kind(data: &Data<'_>) -> (Class, Option<Accumulation>) {
     }
 }
 
-/// What names a point, within its metric: attributes in another order name another stream of the same series.
+/// What names a point, within its metric: attributes have no order.
 pub(super) fn hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
-    attributes.raw().fold(metric, |hash, pair| xxh3_64_with_seed(pair, hash))
+    attributes.raw().fold(metric, |hash, pair| hash.wrapping_add(xxh3_64_with_seed(pair, metric)))
 }
 
 macro_rules! facts {

@@ -47,6 +47,22 @@ fn attributes_of_the_scope_cannot_change_its_name() {
 }
 
 #[test]
+fn the_order_of_attributes_names_no_other_stream() {
+    let aggregator = aggregator(&Config::default());
+    let points = Points::new(aggregator.clone());
+    for (at, attributes) in [(2, [("a", "1"), ("b", "2")]), (3, [("b", "2"), ("a", "1")])] {
+        let point = number(&attributes, 1, at, at as f64);
+        points.take(&request("s", "n", sum(CUMULATIVE, true, vec![point])), NOW);
+    }
+    points.take(
+        &request("s", "n", sum(CUMULATIVE, true, vec![number(&[("a", "2"), ("b", "1")], 1, 2, 9.0)])),
+        NOW,
+    );
+    let all = "job:s,otel_scope_name:lib";
+    assert_eq!(shown(&aggregator), [format!("n,a:1,b:2,{all} 3"), format!("n,a:2,b:1,{all} 9")]);
+}
+
+#[test]
 fn what_resource_and_scope_say_costs_once_and_not_for_each_point() {
     let aggregator = aggregator(&Config::default());
     let points = Points::new(aggregator.clone());
