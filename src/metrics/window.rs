@@ -165,6 +165,7 @@ impl Registry {
             self.expired += u64::from(context.flags & HIDDEN == 0);
         } else if expired && context.flags & HIDDEN == 0 {
             self.hide(id, context);
+            self.expired += 1;
         } else if !held && self.is_idle(&context) {
             closing.idle.push((context.last, id));
             let room = self.options.context_limit / EVICTABLE_SHARE + 1_024;
@@ -177,7 +178,7 @@ impl Registry {
 
     /// A shard still holds the context, or pages hold too many others: it goes out of sight and begins anew
     /// when touched.
-    fn hide(&mut self, id: ContextId, context: Context) {
+    pub(super) fn hide(&mut self, id: ContextId, context: Context) {
         self.drop_state(context);
         let bits = self.new_state(context.class, context.treatment);
         let context = self.contexts.at(id);
@@ -186,6 +187,5 @@ impl Registry {
         if let Some(sent) = self.sent.get_mut(id as usize) {
             *sent = 0.0;
         }
-        self.expired += 1;
     }
 }

@@ -25,6 +25,8 @@ use std::sync::Arc;
 const CHUNK: usize = 64 << 10;
 /// How much one slice should write, in bytes: bounds how long the lock is held for large series.
 const SLICE_BYTES: usize = 16 << 10;
+/// A slice ends behind the series with which it has so much, for series may be far larger than those before them.
+const SLICE_BYTES_LARGEST: usize = 64 << 10;
 const SLICE_FIRST: usize = 32;
 const SLICE_SHORTEST: usize = 4;
 /// Of a page of 10.2 MB (100,000 series), level 1 makes 0.96 MB in 27 ms, 2 makes 0.72 MB in 37 ms, 6
@@ -210,11 +212,17 @@ impl<S: Source> Writing<S> {
             self.plan = None;
             return true;
         }
-        let before = scribe.written();
-        source.read(&self.ids[self.at..until], &mut |id, series| scribe.series(plan, id, series));
-        let each = (scribe.written() - before) / (until - self.at) + 1;
+        let (before, mut shown) = (scribe.written(), 0);
+        source.read(&self.ids[self.at..until], &mut |id, series| {
+            // The others are for the next slice.
+            if shown == 0 || scribe.written() - before < SLICE_BYTES_LARGEST {
+                scribe.series(plan, id, series);
+                shown += 1;
+            }
+        });
+        let each = (scribe.written() - before) / shown.max(1) + 1;
         self.slice = (SLICE_BYTES / each).clamp(SLICE_SHORTEST, SLICE_LONGEST);
-        self.at = until;
+        self.at += shown.max(1);
         for (kept, changed) in scribe.twins.drain(..) {
             scribe.findings.name(Conflict {
                 reason: Reason::SameSeries,

@@ -252,7 +252,7 @@ impl Converter {
     ) -> Result<(), Unconverted> {
         let point = P::read(field.message);
         let facts = point.facts();
-        let hash = read::unordered_hash(&facts.attributes, metric.hash);
+        let hash = read::hash(&facts.attributes, metric.hash);
         if facts.ended {
             self.end(hash);
             out.raw(field.raw);

@@ -13,12 +13,24 @@ use crate::otlp::view::metrics::{Metric, ScopeMetrics};
 use crate::otlp::view::{Attributes, Resource, Value};
 use crate::statsd::FormLimits;
 use crate::statsd::form::is_reserved;
+use std::cell::OnceCell;
+
+/// `job` and `instance`.
+pub(super) type Identity = (Option<String>, Option<String>);
+
+/// The resource and scope around points: they may say much, so what they say is read once, and only when a point
+/// needs a name.
+pub(super) struct Around<'a> {
+    pub(super) resource: &'a Resource<'a>,
+    pub(super) identity: &'a OnceCell<Identity>,
+    pub(super) scope: &'a ScopeMetrics<'a>,
+    pub(super) tags: OnceCell<Result<Vec<String>, LeftOut>>,
+}
 
 /// Where a point stands.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) resource: &'a Resource<'a>,
-    pub(super) scope: &'a ScopeMetrics<'a>,
+    pub(super) around: &'a Around<'a>,
     pub(super) metric: &'a Metric<'a>,
     pub(super) class: Class,
     /// In words.
@@ -43,7 +55,7 @@ pub(super) fn name(place: &Place<'_>, rules: &Rules, limits: &FormLimits) -> Res
     if is_reserved(&name) {
         return Err(LeftOut::ReservedName);
     }
-    if name.len() > limits.name_bytes {
+    if !has_room(&name, place, limits) {
         return Err(LeftOut::TooLong);
     }
     let mut tags = tags(place, limits)?;
@@ -61,8 +73,18 @@ pub(super) fn name(place: &Place<'_>, rules: &Rules, limits: &FormLimits) -> Res
     }
 }
 
+/// Whether the name is short enough, also with its unit, which may be any text.
+fn has_room(name: &str, place: &Place<'_>, limits: &FormLimits) -> bool {
+    if name.len().max(place.unit.len()) > limits.name_bytes {
+        return false;
+    }
+    let mut whole = name.to_owned();
+    add_unit(&mut whole, place.unit, place.class);
+    whole.len() <= limits.name_bytes
+}
+
 /// `job` and `instance` of a resource.
-pub(super) fn identity(resource: &Resource<'_>) -> (Option<String>, Option<String>) {
+pub(super) fn identity(resource: &Resource<'_>) -> Identity {
     let text = |key: &str| {
         let value = resource.attributes.get(key)?;
         Some(Text(value).into_text().into_owned()).filter(|text| !text.is_empty())
@@ -76,9 +98,23 @@ pub(super) fn identity(resource: &Resource<'_>) -> (Option<String>, Option<Strin
 
 /// Sorted, each once.
 fn tags(place: &Place<'_>, limits: &FormLimits) -> Result<Vec<String>, LeftOut> {
+    let mut tags = match place.around.tags.get_or_init(|| tags_around(place.around, limits)) {
+        Ok(tags) => tags.clone(),
+        Err(why) => return Err(*why),
+    };
+    for (key, value) in place.attributes.iter() {
+        push_tag("", key, value, limits, &mut tags)?;
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}
+
+/// Those that all points of a resource and scope have.
+fn tags_around(around: &Around<'_>, limits: &FormLimits) -> Result<Vec<String>, LeftOut> {
     let mut tags = Vec::new();
-    let (job, instance) = identity(place.resource);
-    let scope = place.scope;
+    let (job, instance) = around.identity.get_or_init(|| identity(around.resource));
+    let scope = around.scope;
     let words = [
         ("job", job.as_deref().unwrap_or_default()),
         ("instance", instance.as_deref().unwrap_or_default()),
@@ -87,33 +123,44 @@ fn tags(place: &Place<'_>, limits: &FormLimits) -> Result<Vec<String>, LeftOut> 
         ("otel_scope_schema_url", scope.schema_url),
     ];
     for (key, word) in words.into_iter().filter(|(_, word)| !word.is_empty()) {
-        push_tag("", key, Value::Text(word), &mut tags);
+        push_tag("", key, Value::Text(word), limits, &mut tags)?;
     }
-    for (key, value) in scope.scope.attributes.iter() {
-        push_tag("otel_scope_", key, value, &mut tags);
+    for (key, value) in scope.scope.attributes.iter().filter(|(key, _)| !is_of_scope(key)) {
+        push_tag("otel_scope_", key, value, limits, &mut tags)?;
     }
-    for (key, value) in place.attributes.iter() {
-        push_tag("", key, value, &mut tags);
-    }
-    if tags.iter().any(|tag| tag.len() > limits.tag_bytes) {
-        return Err(LeftOut::TooLong);
-    }
-    if tags.len() > limits.tags {
-        return Err(LeftOut::TooManyTags);
-    }
-    tags.sort_unstable();
-    tags.dedup();
     Ok(tags)
 }
 
-fn push_tag(front: &str, key: &str, value: Value<'_>, tags: &mut Vec<String>) {
+/// Whether an attribute of a scope would become one of the labels that the scope has anyway.
+fn is_of_scope(key: &str) -> bool {
+    let same = |word: &str| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        key.len() == word.len() && key.chars().map(plain).eq(word.chars())
+    };
+    ["name", "version", "schema_url"].into_iter().any(same)
+}
+
+fn push_tag(
+    front: &str,
+    key: &str,
+    value: Value<'_>,
+    limits: &FormLimits,
+    tags: &mut Vec<String>,
+) -> Result<(), LeftOut> {
+    if tags.len() >= limits.tags {
+        return Err(LeftOut::TooManyTags);
+    }
     let value = Text(value).into_text();
     let mut tag = String::with_capacity(front.len() + key.len() + 1 + value.len());
     tag.push_str(front);
     push_clean(key, true, &mut tag);
     tag.push(':');
     push_clean(&value, false, &mut tag);
+    if tag.len() > limits.tag_bytes {
+        return Err(LeftOut::TooLong);
+    }
     tags.push(tag);
+    Ok(())
 }
 
 fn push_clean(text: &str, is_key: bool, out: &mut String) {

@@ -32,11 +32,13 @@ pub(super) use total::Total;
 
 use super::aggregator::Aggregator;
 use super::class::Class;
-use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics, ScopeMetrics};
+use crate::otlp::view::metrics::{self as view, Data, Metric, ResourceMetrics};
+use key::Around;
 use meta::Metas;
 use parking_lot::Mutex;
 use read::{Accumulation, Reading, Scratch};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use stream::Streams;
 use targets::Targets;
 use total::Amount;
@@ -64,8 +66,7 @@ struct Taking {
 
 /// A metric whose points are being taken.
 struct Taken<'a> {
-    resource: &'a ResourceMetrics<'a>,
-    scope: &'a ScopeMetrics<'a>,
+    around: &'a Around<'a>,
     metric: &'a Metric<'a>,
     class: Class,
     /// `None` when it does not say.
@@ -95,17 +96,17 @@ impl Points {
         self.targets.lock().see(&all.resource, key, now_ns);
         let resource_hash = xxh3_64_with_seed(all.resource.raw, key);
         let mut taking = self.taking.lock();
+        let identity = OnceCell::new();
         for scope in all.scopes() {
+            let (resource, identity) = (&all.resource, &identity);
+            let around = Around { resource, identity, scope: &scope, tags: OnceCell::new() };
             let scope_hash = read::scope_hash(&scope, resource_hash);
             for metric in scope.metrics() {
                 let (class, how) = read::kind(&metric.data);
                 let hash = read::metric_hash(&metric, class, how, scope_hash);
                 let unit = name::unit_in_words(metric.unit, class);
-                let (resource, scope, metric) = (&all, &scope, &metric);
-                self.take_metric(
-                    &mut taking,
-                    &Taken { resource, scope, metric, class, how, unit, hash, now_ns },
-                );
+                let (around, metric) = (&around, &metric);
+                self.take_metric(&mut taking, &Taken { around, metric, class, how, unit, hash, now_ns });
             }
         }
     }

@@ -105,13 +105,8 @@ pub(super) fn metric_hash(metric: &Metric<'_>, class: Class, how: Option<Accumul
     xxh3_64_with_seed(metric.unit.as_bytes(), hash ^ how.map_or(0, |how| 1 + how as u64))
 }
 
-/// What names a point, within its metric: attributes in another order name another stream of the same series.
+/// What names a point, within its metric: attributes have no order.
 pub(super) fn hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
-    attributes.raw().fold(metric, |hash, pair| xxh3_64_with_seed(pair, hash))
-}
-
-/// The same, for who must know a stream whatever the order of its attributes.
-pub(super) fn unordered_hash(attributes: &Attributes<'_>, metric: u64) -> u64 {
     attributes.raw().fold(metric, |hash, pair| hash.wrapping_add(xxh3_64_with_seed(pair, metric)))
 }
 

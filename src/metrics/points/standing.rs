@@ -8,6 +8,10 @@ use super::read::{Accumulation, Times};
 use super::tally::{LeftOut, Remark};
 use super::total::{Amount, New};
 use crate::metrics::Class;
+use std::cmp::Ordering;
+
+/// A time this far ahead was told by a clock that was wrong: it says nothing about what comes after it.
+const AHEAD_NS: u64 = 300_000_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Standing {
@@ -19,8 +23,9 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Takes a point for the last. `now` gets what was the last before.
-    pub(super) fn went_on(&mut self, times: &Times, how: Accumulation, now: &mut Amount) {
-        self.times = Times { start_ns: times.start_ns, time_ns: times.time_ns.max(self.times.time_ns) };
+    pub(super) fn went_on(&mut self, times: &Times, how: Accumulation, now: &mut Amount, now_ns: u64) {
+        let before_ns = if is_ahead(self.times.time_ns, now_ns) { 0 } else { self.times.time_ns };
+        self.times = Times { start_ns: times.start_ns, time_ns: times.time_ns.max(before_ns) };
         if how == Accumulation::Cumulative {
             match &mut self.last {
                 Some(last) => std::mem::swap(last, now),
@@ -36,13 +41,15 @@ impl Standing {
         point: &Times,
         how: Accumulation,
         class: Class,
+        now_ns: u64,
     ) -> Result<(New<'_>, Option<Remark>), LeftOut> {
         let last = &self.times;
         let both = |a: u64, b: u64| a > 0 && b > 0;
+        let older = both(point.time_ns, last.time_ns)
+            && point.time_ns < last.time_ns
+            && !is_ahead(last.time_ns, now_ns);
         match how {
-            Accumulation::Last if both(point.time_ns, last.time_ns) && point.time_ns < last.time_ns => {
-                Err(LeftOut::Stale)
-            }
+            Accumulation::Last if older => Err(LeftOut::Stale),
             Accumulation::Last => Ok((New::All, None)),
             Accumulation::Delta => {
                 let twice = point == last && both(point.time_ns, point.start_ns);
@@ -50,20 +57,26 @@ impl Standing {
                 if twice { Err(LeftOut::Stale) } else { Ok((New::All, gap.then_some(Remark::Gap))) }
             }
             Accumulation::Cumulative => {
-                let starts = both(point.start_ns, last.start_ns).then(|| point.start_ns.cmp(&last.start_ns));
-                let older = both(point.time_ns, last.time_ns) && point.time_ns < last.time_ns;
+                let starts = both(point.start_ns, last.start_ns).then(|| {
+                    let starts = point.start_ns.cmp(&last.start_ns);
+                    if is_ahead(last.start_ns, now_ns) { starts.max(starts.reverse()) } else { starts }
+                });
                 match (starts, &self.last) {
-                    (Some(std::cmp::Ordering::Less), _) => Err(LeftOut::Stale),
-                    (Some(std::cmp::Ordering::Equal) | None, _) if older => Err(LeftOut::Stale),
-                    (Some(std::cmp::Ordering::Equal) | None, Some(last)) => Ok((New::Since(last), None)),
+                    (Some(Ordering::Less), _) => Err(LeftOut::Stale),
+                    (Some(Ordering::Equal) | None, _) if older => Err(LeftOut::Stale),
+                    (Some(Ordering::Equal) | None, Some(last)) => Ok((New::Since(last), None)),
                     // What it says now takes the place of what it said, whenever it began.
                     (_, Some(last)) if class == Class::OtlpUpDownSum => Ok((New::Since(last), None)),
-                    (Some(std::cmp::Ordering::Greater), Some(_)) => Ok((New::All, Some(Remark::Reset))),
+                    (Some(Ordering::Greater), Some(_)) => Ok((New::All, Some(Remark::Reset))),
                     (_, None) => Ok((New::All, None)),
                 }
             }
         }
     }
+}
+
+fn is_ahead(time_ns: u64, now_ns: u64) -> bool {
+    time_ns > now_ns.saturating_add(AHEAD_NS)
 }
 
 /// What is new in the first point of a stream. `fresh`: its series has no value yet. `forgotten_ns`: streams that

@@ -12,7 +12,7 @@ use super::tally::{LeftOut, Remark};
 use super::total::{Amount, Found, New};
 use super::{Meta, Points, Taken, Taking};
 use crate::metrics::Class;
-use crate::metrics::context::{ContextId, HIDDEN};
+use crate::metrics::context::{ContextId, HIDDEN, OVERFLOW};
 use crate::metrics::limits::Resolved;
 use crate::metrics::registry::Registry;
 use std::sync::Arc;
@@ -32,15 +32,17 @@ impl Points {
             let mut registry = self.aggregator.lock();
             if stream.is_alive(&registry) {
                 if facts.ended {
-                    registry.end(stream.series);
+                    let is_gone = registry.end(stream.series);
                     drop(registry);
-                    taking.streams.forget(hash);
+                    if is_gone {
+                        taking.streams.forget(hash);
+                    }
                     self.tally.remark(Remark::Ended);
                     return Ok(());
                 }
-                let (new, remark) = stream.standing.next(&facts.times, how, taken.class)?;
+                let (new, remark) = stream.standing.next(&facts.times, how, taken.class, taken.now_ns)?;
                 let found = registry.add_to_total(stream.series, now, new, taken.class);
-                stream.went_on(&facts.times, registry.window, how, now);
+                stream.went_on(&facts.times, registry.window, how, now, taken.now_ns);
                 drop(registry);
                 self.remark(remark, found);
                 return Ok(());
@@ -66,15 +68,18 @@ impl Points {
     ) -> Result<(), LeftOut> {
         let inner = &self.aggregator.inner();
         let place = Place {
-            resource: &taken.resource.resource,
-            scope: taken.scope,
+            around: taken.around,
             metric: taken.metric,
             class: taken.class,
             unit: &taken.unit,
             attributes: facts.attributes,
         };
         let named = key::name(&place, &inner.rules, &inner.limits)?;
-        let has_room = taking.streams.has_room(&inner.registry, inner.expiry_windows);
+        let has_room = taking.streams.has_room(&inner.registry, inner.expiry_windows, taken.now_ns);
+        // Where a cumulative stream stood must be known, or it would count again and again.
+        if !has_room && how == Accumulation::Cumulative {
+            return Err(LeftOut::NoRoom);
+        }
         let meta = taking.metas.get(taken.metric.description, &taken.unit);
         let now_s = (taken.now_ns / 1_000_000_000) as u32;
         let mut registry = inner.registry.lock();
@@ -83,12 +88,8 @@ impl Points {
             Resolved::Folded(id) => (id, true),
             Resolved::NoRoom => return Err(LeftOut::NoRoom),
         };
-        // Where a cumulative stream stood must be known, or it would count again and again. Others that fold are
-        // asked for anew, so that they get a series of their own once there is room.
+        // Others that fold are asked for anew, so that they get a series of their own once there is room.
         let keeps = has_room && !(folded && how != Accumulation::Cumulative);
-        if !keeps && how == Accumulation::Cumulative {
-            return Err(LeftOut::NoRoom);
-        }
         let fresh = registry.contexts.at(series).flags & HIDDEN != 0;
         if fresh {
             registry.begin_total(series, meta, facts.times.start_ns.min(taken.now_ns));
@@ -103,7 +104,7 @@ impl Points {
         }
         if keeps {
             let mut stream = Stream::new(series, born);
-            stream.went_on(&facts.times, window, how, now);
+            stream.went_on(&facts.times, window, how, now, taken.now_ns);
             taking.streams.insert(hash, stream);
         }
         Ok(())
@@ -141,10 +142,18 @@ impl Registry {
         }
     }
 
-    /// Takes a series out of sight whose app says that it has no value.
-    fn end(&mut self, id: ContextId) {
+    /// Takes a series out of sight whose app says that it has no value; says whether it did. An overflow series
+    /// has values of others, too, and stays with what is in it.
+    fn end(&mut self, id: ContextId) -> bool {
+        let context = *self.contexts.at(id);
+        if context.flags & OVERFLOW != 0 {
+            return false;
+        }
         if self.may_remove() {
             self.remove_context(id);
+        } else {
+            self.hide(id, context);
         }
+        true
     }
 }

@@ -11,8 +11,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Resources kept at once: an agent rides beside one app, of a few processes.
 const TARGETS: usize = 256;
-/// The longest text of labels that is kept for one, in bytes.
-const TARGET_BYTES: usize = 16_384;
+/// The most that the labels of one may take in memory, in bytes.
+const TARGET_BYTES: usize = 32_768;
 
 /// The labels of one `target_info`: sorted, `job` and `instance` among them where they are known.
 pub type Target = Vec<(String, String)>;
@@ -49,8 +49,9 @@ impl Targets {
             self.dropped += 1;
         }
         let mut labels = read(resource);
-        if labels.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TARGET_BYTES {
-            labels.clear();
+        let bytes = |(key, value): &(String, String)| key.len() + value.len() + size_of::<(String, String)>();
+        if labels.iter().map(bytes).sum::<usize>() > TARGET_BYTES {
+            labels = Target::new();
             self.dropped += 1;
         }
         self.next += 1;
@@ -149,5 +150,8 @@ mod tests {
         let mut targets = Targets::default();
         see(&mut targets, &[("host.name", &"x".repeat(TARGET_BYTES))], 1);
         assert_eq!((targets.shown().len(), targets.dropped), (0, 1));
+        // Labels cost memory, however little they say.
+        see(&mut targets, &[("", ""); 10_000], 2);
+        assert_eq!((targets.shown().len(), targets.dropped), (0, 2));
     }
 }

@@ -1,5 +1,6 @@
 //! Points as an SDK encodes them, and the series that they become.
 
+mod bounds;
 mod convert;
 mod model;
 

@@ -160,14 +160,16 @@ impl Amount {
 }
 
 /// Adds a number, in place of `last` when that is in the total already. What else is in the total is nothing
-/// when there is only this stream, and then no digit is lost.
+/// when there is only this stream, and then no digit is lost. Digits that are lost among others' must not make a
+/// total fall, which looks like a reset.
 fn add_sum(total: &mut f64, last: Option<f64>, now: f64) {
     let others = match last {
         Some(last) if *total == last => 0.0,
         Some(last) => *total - last,
         None => *total,
     };
-    *total = finite(others + now);
+    let sum = finite(others + now);
+    *total = if last.is_some_and(|last| now >= last) { sum.max(*total) } else { sum };
 }
 
 #[cfg(test)]
@@ -184,6 +186,17 @@ mod tests {
             assert_eq!(total, now);
             last = Some(now);
         }
+    }
+
+    #[test]
+    fn a_total_of_several_never_falls_by_lost_digits() {
+        let mut total = Amount::Number(0.0);
+        for value in [9_007_199_254_741_048.0, 21.0, 34.0] {
+            total.take(&Amount::Number(value), New::All, true);
+        }
+        let (before, same) = (total.clone(), Amount::Number(21.0));
+        assert_eq!(total.take(&same, New::Since(&same), true), Found::default());
+        assert_eq!(total, before);
     }
 
     #[test]

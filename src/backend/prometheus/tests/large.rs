@@ -46,6 +46,27 @@ fn a_hundred_thousand_series_are_all_there_once() {
     }
 }
 
+/// Nobody knows before how wide a series is: neither the lock nor the memory may pay for a guess.
+#[test]
+fn wide_series_behind_many_narrow_ones_come_a_few_at_a_time() {
+    let narrow = (0..5_000).map(|i| row(&format!("a\nid:{i}"), Class::OtlpGauge, &[1.0]));
+    let bounds = (0..1_000).map(f64::from).collect();
+    let wide = Arc::new(Treatment { histogram_buckets: bounds, ..treatment() });
+    let wide = (0..200).map(|i| Row::new(&format!("b\nid:{i}"), Class::OtlpHistogram, &[1.0], &wide));
+    let exposition = of(narrow.chain(wide));
+    for wanted in [TEXT, Negotiated { format: Format::Protobuf, ..TEXT }] {
+        let mut page = exposition.page(PageRequest { wanted, ..PageRequest::default() });
+        let mut largest = 0;
+        while let Some(chunk) = page.next_chunk(0) {
+            largest = largest.max(chunk.unwrap().len());
+        }
+        let own = if wanted.format == Format::Protobuf { 1 << 20 } else { 0 };
+        assert!(largest < own + (256 << 10), "{largest} bytes at once");
+    }
+    let families = families(&exposition, TEXT);
+    assert_eq!(families.iter().map(|f| f.samples.len()).collect::<Vec<_>>(), [5_000, 200 * 1_003]);
+}
+
 #[test]
 fn a_large_family_is_several_messages_in_protobuf() {
     let exposition = of((0..40_000).map(|i| row(&format!("x\nid:{i:040}"), Class::Counter, &[1.0])));

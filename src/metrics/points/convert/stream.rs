@@ -62,7 +62,7 @@ impl Converter {
             return Err(Unconverted::TooManyStreams);
         }
         let stream = self.streams.entry(seen.hash).or_insert_with(|| Stream::new(seen));
-        let next = stream.standing.next(&seen.times, Accumulation::Delta, seen.class);
+        let next = stream.standing.next(&seen.times, Accumulation::Delta, seen.class, seen.now_ns);
         let (_, remark) = next.map_err(|_| Unconverted::Stale)?;
         self.done.gaps += u64::from(remark == Some(Remark::Gap));
         if !stream.total.adds_up_with(now) {
@@ -90,7 +90,7 @@ impl Converter {
             return self.first_total(out, seen, now);
         };
         let last_ns = stream.standing.times.time_ns;
-        let next = stream.standing.next(&seen.times, Accumulation::Cumulative, seen.class);
+        let next = stream.standing.next(&seen.times, Accumulation::Cumulative, seen.class, seen.now_ns);
         let (new, _) = next.map_err(|_| Unconverted::Stale)?;
         let begins = new == New::All;
         if !begins && seen.times.time_ns > 0 && seen.times.time_ns == last_ns {
@@ -154,7 +154,7 @@ impl Converter {
         streams.retain(|_, stream| {
             let stays = now_ns.saturating_sub(stream.heard_ns) <= *expiry_ns;
             if !stays {
-                *forgotten_ns = stream.standing.times.time_ns.max(*forgotten_ns);
+                *forgotten_ns = stream.standing.times.time_ns.min(now_ns).max(*forgotten_ns);
             }
             stays
         });
@@ -178,7 +178,7 @@ impl Stream {
     /// Takes a point for the last.
     fn go_on(&mut self, seen: &Seen<'_>, how: Accumulation, now: &mut Amount) {
         (self.heard_ns, self.whole, self.has_sum) = (seen.now_ns, seen.whole, seen.has_sum);
-        self.standing.went_on(&seen.times, how, now);
+        self.standing.went_on(&seen.times, how, now, seen.now_ns);
     }
 }
 
