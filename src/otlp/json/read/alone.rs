@@ -21,26 +21,26 @@ pub(super) fn message<E: de::Error>(
 ) -> Result<(), E> {
     let mark = output.mark();
     let value = Value { output: &mut *output, kind: Kind::Message(shape), number, keep: true };
-    if value.deserialize(&mut reader(text)).is_ok() {
+    let mut json = serde_json::Deserializer::from_slice(text.get().as_bytes());
+    json.disable_recursion_limit();
+    if value.deserialize(&mut json).is_ok() {
         return Ok(());
     }
     let mut items = 0;
     if shape.role == Role::Metric && !output.no_room {
         let points = Points { output: &mut *output, kind: Kind::Message(shape), found: &mut items };
+        // Another kind of reader, on purpose: with a second use of the one above, the walk of every request is
+        // compiled to calls that make it a tenth slower (measured).
+        let mut json = serde_json::Deserializer::from_str(text.get());
+        json.disable_recursion_limit();
         // What cannot be read ends the count: nobody knows what its points are.
-        points.deserialize(&mut reader(text)).unwrap_or_default();
+        points.deserialize(&mut json).unwrap_or_default();
     }
     if output.no_room {
         return output.refuse();
     }
     output.reject(mark, items.max(1));
     Ok(())
-}
-
-fn reader(text: &RawValue) -> serde_json::Deserializer<serde_json::de::SliceRead<'_>> {
-    let mut reader = serde_json::Deserializer::from_slice(text.get().as_bytes());
-    reader.disable_recursion_limit();
-    reader
 }
 
 /// Counts the points of a metric, whatever is wrong with it.
