@@ -21,6 +21,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod total;
+mod withdraw;
 mod write;
 
 pub use convert::{Conversion, Converted, Converter, Unconverted};
@@ -42,6 +43,7 @@ use std::cell::OnceCell;
 use stream::Streams;
 use targets::Targets;
 use total::Amount;
+use withdraw::UpDowns;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// One point in so many is counted for the names with the most messages.
@@ -60,6 +62,7 @@ pub struct Points {
 #[derive(Debug)]
 struct Taking {
     streams: Streams,
+    up_downs: UpDowns,
     metas: Metas,
     scratch: Scratch,
 }
@@ -80,7 +83,8 @@ struct Taken<'a> {
 impl Points {
     pub fn new(aggregator: Aggregator) -> Points {
         let streams = Streams::new(aggregator.inner().forms_limit);
-        let taking = Taking { streams, metas: Metas::default(), scratch: Scratch::default() };
+        let (up_downs, metas, scratch) = Default::default();
+        let taking = Taking { streams, up_downs, metas, scratch };
         Points {
             aggregator,
             taking: Mutex::new(taking),
@@ -96,6 +100,8 @@ impl Points {
         self.targets.lock().see(&all.resource, key, now_ns);
         let resource_hash = xxh3_64_with_seed(all.resource.raw, key);
         let mut taking = self.taking.lock();
+        let Taking { streams, up_downs, .. } = &mut *taking;
+        self.withdraw_silent(streams, up_downs);
         let identity = OnceCell::new();
         for scope in all.scopes() {
             let (resource, identity) = (&all.resource, &identity);

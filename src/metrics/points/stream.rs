@@ -50,8 +50,8 @@ impl Streams {
         self.known.get_mut(&hash)
     }
 
-    pub(super) fn forget(&mut self, hash: u64) {
-        self.known.remove(&hash);
+    pub(super) fn forget(&mut self, hash: u64) -> Option<Stream> {
+        self.known.remove(&hash)
     }
 
     pub(super) fn insert(&mut self, hash: u64, stream: Stream) {

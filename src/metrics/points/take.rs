@@ -106,6 +106,9 @@ impl Points {
             let mut stream = Stream::new(series, born);
             stream.went_on(&facts.times, window, how, now, taken.now_ns);
             taking.streams.insert(hash, stream);
+            if how == Accumulation::Cumulative && taken.class == Class::OtlpUpDownSum {
+                taking.up_downs.begin(hash);
+            }
         }
         Ok(())
     }

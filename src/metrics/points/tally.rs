@@ -74,12 +74,20 @@ pub enum Remark {
     UnknownStart,
     Rebinned,
     Ended,
+    Withdrawn,
     Folded,
 }
 
 impl Remark {
-    pub const ALL: [Remark; 6] =
-        [Remark::Reset, Remark::Gap, Remark::UnknownStart, Remark::Rebinned, Remark::Ended, Remark::Folded];
+    pub const ALL: [Remark; 7] = [
+        Remark::Reset,
+        Remark::Gap,
+        Remark::UnknownStart,
+        Remark::Rebinned,
+        Remark::Ended,
+        Remark::Withdrawn,
+        Remark::Folded,
+    ];
 
     /// The name in metrics, `/status` and documentation.
     pub fn name(self) -> &'static str {
@@ -89,6 +97,7 @@ impl Remark {
             Remark::UnknownStart => "unknown_start",
             Remark::Rebinned => "rebinned",
             Remark::Ended => "ended",
+            Remark::Withdrawn => "withdrawn",
             Remark::Folded => "folded",
         }
     }
@@ -106,6 +115,9 @@ impl Remark {
             }
             Remark::Rebinned => "a histogram's bounds changed; older counts moved to the buckets above them",
             Remark::Ended => "the app says that it has no value any more; the series is gone until the next",
+            Remark::Withdrawn => {
+                "a process fell silent while others of its series went on: what it said last is out of a sum that may fall"
+            }
             Remark::Folded => "the point is in an overflow series, because a limit was reached",
         }
     }

@@ -381,6 +381,28 @@ async fn idle_series_leave_by_their_ttl_and_a_stream_that_comes_back_is_whole() 
     assert_eq!(shown(&aggregator), ["n,job:s,otel_scope_name:lib 8"]);
 }
 
+#[tokio::test]
+async fn what_a_silent_process_had_open_is_withdrawn_when_another_goes_on() {
+    let aggregator = aggregator(&config("[[rules]]\nmatch = '*'\ndrop_tags = ['pid']\n"));
+    let points = Points::new(aggregator.clone());
+    let send = |pid, start, at, value| {
+        let point = number(&[("pid", pid)], start, at, value);
+        points.take(&request("s", "open", sum(CUMULATIVE, false, vec![point])), NOW);
+    };
+    send("1", 1, 2, 5.0);
+    for window in 1..=32 {
+        aggregator.close_window(NOW + window * 10_000_000_000, |_| {}).await;
+        // Nobody else goes on until here.
+        assert_eq!(shown(&aggregator), ["open,job:s,otel_scope_name:lib 5"]);
+    }
+    send("2", 320, 330, 3.0);
+    assert_eq!(shown(&aggregator), ["open,job:s,otel_scope_name:lib 8"]);
+    aggregator.close_window(NOW + 33 * 10_000_000_000, |_| {}).await;
+    send("2", 320, 340, 4.0);
+    assert_eq!(shown(&aggregator), ["open,job:s,otel_scope_name:lib 4"]);
+    assert_eq!((remarks(&points), points.streams()), (vec![("withdrawn", 1)], 1));
+}
+
 #[test]
 fn a_statsd_counter_of_the_same_name_and_tags_is_another_series() {
     let aggregator = aggregator(&Config::default());
