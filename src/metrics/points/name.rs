@@ -64,29 +64,27 @@ pub(super) fn unit_in_words(unit: &str, class: Class) -> Cow<'static, str> {
     }
 }
 
-/// Puts the unit's words behind a name, unless it ends in them already, with or without `total` behind them.
+/// Puts the unit's words behind a name, unless it ends in them already; in front of a sum's `total`, which the page
+/// puts last.
 pub(super) fn add_unit(name: &mut String, unit: &str, class: Class) {
-    if class == Class::OtlpSum {
-        // The page puts it behind the unit.
-        for total in ["_total", ".total"] {
-            if let Some(front) = name.strip_suffix(total).filter(|front| !front.is_empty()) {
-                name.truncate(front.len());
-                break;
-            }
-        }
-    }
-    let same = |a: char, b: char| a == b || (b == '_' && !a.is_alphanumeric());
-    let ends =
-        name.len() >= unit.len() && name.chars().rev().zip(unit.chars().rev()).all(|(a, b)| same(a, b));
-    let whole_word = || {
-        let front = name.chars().rev().nth(unit.chars().count());
-        front.is_none_or(|before| !before.is_alphanumeric())
-    };
-    if unit.is_empty() || (ends && whole_word()) {
+    let total =
+        ["_total", ".total"].into_iter().find(|total| class == Class::OtlpSum && name.ends_with(total));
+    let front = &name[..name.len() - total.map_or(0, str::len)];
+    if unit.is_empty() || front.is_empty() || ends_in(front, unit) {
         return;
     }
+    name.truncate(front.len());
     name.push('_');
     name.push_str(unit);
+    name.push_str(total.unwrap_or_default());
+}
+
+/// Whether a name's last words are these, with whatever between them.
+fn ends_in(name: &str, words: &str) -> bool {
+    let same = |a: char, b: char| a == b || (b == '_' && !a.is_alphanumeric());
+    let mut rest = name.chars().rev();
+    words.chars().rev().all(|word| rest.next().is_some_and(|c| same(c, word)))
+        && rest.next().is_none_or(|before| !before.is_alphanumeric())
 }
 
 fn word(unit: &str, words: &'static [(&'static str, &'static str)]) -> Cow<'static, str> {
@@ -129,8 +127,9 @@ mod tests {
         for (name, unit, class, want) in [
             ("http.server.duration", "seconds", Class::OtlpHistogram, "http.server.duration_seconds"),
             ("process.cpu.seconds", "seconds", Class::OtlpSum, "process.cpu.seconds"),
-            ("sent.bytes.total", "bytes", Class::OtlpSum, "sent.bytes"),
-            ("sent_total", "bytes", Class::OtlpSum, "sent_bytes"),
+            ("sent.bytes.total", "bytes", Class::OtlpSum, "sent.bytes.total"),
+            ("sent_total", "bytes", Class::OtlpSum, "sent_bytes_total"),
+            ("sent", "bytes", Class::OtlpSum, "sent_bytes"),
             ("sent_total", "bytes", Class::OtlpGauge, "sent_total_bytes"),
             ("total", "", Class::OtlpSum, "total"),
             ("megabytes", "bytes", Class::OtlpGauge, "megabytes_bytes"),

@@ -59,7 +59,7 @@ impl LeftOut {
             LeftOut::RuledOut => "a rule says `drop`",
             LeftOut::NoRoom => "no series, and no stream of one, has room; see `metrics.context_limit`",
             LeftOut::BadValue => "a sum is negative or not finite, or there is no value",
-            LeftOut::BadBuckets => "the buckets or quantiles do not make a histogram or summary",
+            LeftOut::BadBuckets => "the buckets, quantiles or sum do not make a histogram or summary",
             LeftOut::NoTemporality => "a sum or histogram says neither delta nor cumulative",
             LeftOut::Stale => "an older point than the last of its stream, or a delta that came twice",
         }

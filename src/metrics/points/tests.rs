@@ -162,7 +162,7 @@ fn names_take_their_units_and_words_their_places() {
     let all = "job:s,otel_scope_name:lib";
     assert_eq!(
         shown(&aggregator),
-        [format!("load_ratio,{all} 0.5"), format!("open,{all} -2"), format!("sent_bytes,{all} 7")]
+        [format!("load_ratio,{all} 0.5"), format!("open,{all} -2"), format!("sent_bytes_total,{all} 7")]
     );
     let mut words = Vec::new();
     aggregator.read(&[1], &mut |_, series| {
