@@ -117,15 +117,8 @@ pub struct Values<'a> {
 
 impl<'a> ResourceSpans<'a> {
     pub fn read(raw: &'a [u8]) -> Self {
-        let mut view = ResourceSpans { raw, ..Self::default() };
-        for (number, value) in Fields::new(raw).flatten() {
-            match (number, value) {
-                (1, Wire::Bytes(resource)) => view.resource = Resource::read(resource),
-                (3, value) => view.schema_url = text(value),
-                _ => {}
-            }
-        }
-        view
+        let (resource, schema_url) = head(raw);
+        ResourceSpans { resource: Resource::read(resource), schema_url, raw }
     }
 
     pub fn scopes(&self) -> impl Iterator<Item = ScopeSpans<'a>> + use<'a> {
@@ -163,15 +156,8 @@ impl<'a> Scope<'a> {
 
 impl<'a> ScopeSpans<'a> {
     pub fn read(raw: &'a [u8]) -> Self {
-        let mut view = ScopeSpans { raw, ..Self::default() };
-        for (number, value) in Fields::new(raw).flatten() {
-            match (number, value) {
-                (1, Wire::Bytes(scope)) => view.scope = Scope::read(scope),
-                (3, value) => view.schema_url = text(value),
-                _ => {}
-            }
-        }
-        view
+        let (scope, schema_url) = head(raw);
+        ScopeSpans { scope: Scope::read(scope), schema_url, raw }
     }
 
     pub fn spans(&self) -> impl Iterator<Item = Span<'a>> + use<'a> {
@@ -323,6 +309,19 @@ impl<'a> Values<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         messages(self.message, 1).map(Value::read)
     }
+}
+
+/// The resource or scope in field 1 and the schema URL in field 3, which is where all signals have them.
+fn head(raw: &[u8]) -> (&[u8], &str) {
+    let (mut of, mut schema_url): (&[u8], &str) = Default::default();
+    for (number, value) in Fields::new(raw).flatten() {
+        match (number, value) {
+            (1, Wire::Bytes(message)) => of = message,
+            (3, value) => schema_url = text(value),
+            _ => {}
+        }
+    }
+    (of, schema_url)
 }
 
 fn messages<'a>(raw: &'a [u8], field: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {

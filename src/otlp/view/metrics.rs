@@ -7,7 +7,7 @@
 
 mod points;
 
-use super::{Resource, Scope, messages, number32, text};
+use super::{Resource, Scope, head, messages, number32, text};
 use crate::otlp::protobuf::{Fields, Value as Wire};
 pub use points::{
     Buckets, ExponentialPoint, HistogramPoint, Number, NumberPoint, Point, Points, SummaryPoint,
@@ -75,15 +75,8 @@ pub enum Temporality {
 
 impl<'a> ResourceMetrics<'a> {
     pub fn read(raw: &'a [u8]) -> Self {
-        let mut view = ResourceMetrics { raw, ..Self::default() };
-        for (number, value) in Fields::new(raw).flatten() {
-            match (number, value) {
-                (1, Wire::Bytes(resource)) => view.resource = Resource::read(resource),
-                (3, value) => view.schema_url = text(value),
-                _ => {}
-            }
-        }
-        view
+        let (resource, schema_url) = head(raw);
+        ResourceMetrics { resource: Resource::read(resource), schema_url, raw }
     }
 
     pub fn scopes(&self) -> impl Iterator<Item = ScopeMetrics<'a>> + use<'a> {
@@ -93,15 +86,8 @@ impl<'a> ResourceMetrics<'a> {
 
 impl<'a> ScopeMetrics<'a> {
     pub fn read(raw: &'a [u8]) -> Self {
-        let mut view = ScopeMetrics { raw, ..Self::default() };
-        for (number, value) in Fields::new(raw).flatten() {
-            match (number, value) {
-                (1, Wire::Bytes(scope)) => view.scope = Scope::read(scope),
-                (3, value) => view.schema_url = text(value),
-                _ => {}
-            }
-        }
-        view
+        let (scope, schema_url) = head(raw);
+        ScopeMetrics { scope: Scope::read(scope), schema_url, raw }
     }
 
     pub fn metrics(&self) -> impl Iterator<Item = Metric<'a>> + use<'a> {
