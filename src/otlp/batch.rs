@@ -3,7 +3,8 @@
 //!
 //! `offer` answers at once: taken (the chunks stand in a batch for which a queue has room), or no room, and
 //! then nothing of it is kept. What waits here is less than one batch a signal, so a request that is answered is
-//! at most `batch_age` away from the queues. The place of filters, redaction, measuring and sampling is at
+//! at most `batch_age` away from the queues. What is taken is shown at once to an outlet that looks into it, outside the
+//! lock. The place of filters, redaction, measuring and sampling is at
 //! the beginning of `offer`. Never waits, and never looks into an item. Next: `crate::deliver`.
 
 use super::chunk::{Batch, Chunk};
