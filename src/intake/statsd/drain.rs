@@ -1,11 +1,12 @@
 //! Taking datagrams from the kernel: batches by `recvmmsg`, and the few calls around it that only
 //! the raw interface offers. All `unsafe` of the intake is here.
 //!
-//! A batch is all that is there, at most 256 datagrams, by several calls: while they are decoded, the receive
-//! buffer is empty and can take a burst. Each has a small first buffer ("hot", 2 KiB on UDP), so that a batch
-//! of usual datagrams stays in the cache, and a large second one ("cold") that the kernel
-//! touches only for the rest of a rare larger datagram. Headers are built once: the kernel writes
-//! nothing into them that the next call would read. Nothing here ever blocks but `wait` and `pause`.
+//! Room for 512 datagrams runs ahead of the decoder: all that the kernel holds is taken at once, then decoded
+//! a portion at a time, with another look at the kernel after each. A receive buffer that holds a third of a
+//! millisecond is so never left alone for longer than a portion takes, however much was waiting. Each slot has a
+//! small first buffer ("hot", 2 KiB on UDP), so that usual datagrams stay in the cache, and a large second one
+//! ("cold") that the kernel touches only for the rest of a rare larger datagram. Headers are built once: the
+//! kernel writes nothing into them that the next call would read. Nothing here ever blocks but `wait` and `pause`.
 //! Next: `udp.rs`, which decides when to call what.
 
 #![allow(unsafe_code, reason = "the raw socket calls of the hot path; every block proves itself")]
@@ -19,8 +20,10 @@ use std::slice;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
-/// Datagrams in one batch: more than the kernel's default receive buffer holds.
-pub(super) const BATCH: usize = 256;
+/// Datagrams that may wait for the decoder: more than the kernel's default receive buffer holds.
+pub(super) const SLOTS: usize = 512;
+/// Bytes of a portion, less the rest of its last datagram: some ten full datagrams, a hundred messages.
+const PORTION: usize = 16_384;
 /// Datagrams that one call asks for.
 const CALL: usize = 64;
 /// A call that brought fewer has emptied the socket, or nearly.
@@ -28,14 +31,16 @@ const BACKLOG: usize = 16;
 /// Fits every width of the kernel's seconds.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// A socket and the room for one batch of its datagrams.
+/// A socket and the room for datagrams taken from it, in use as a ring.
 pub(super) struct Drain {
     socket: Socket,
     room: Room,
-    received: usize,
+    /// The slot of the oldest datagram held, and how many are.
+    first: usize,
+    held: usize,
 }
 
-/// What one call brought.
+/// What `receive` brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     /// Datagrams taken from the kernel, the oversized ones too.
@@ -59,36 +64,68 @@ pub(super) struct Meminfo {
 impl Drain {
     /// `hot` bytes of each datagram go into the small buffers; `largest` is the limit of a datagram.
     pub(super) fn new(socket: Socket, hot: usize, largest: usize) -> Self {
-        Drain { socket, room: Room::new(hot, largest), received: 0 }
+        Drain { socket, room: Room::new(hot, largest), first: 0, held: 0 }
     }
 
     pub(super) fn socket(&self) -> &Socket {
         &self.socket
     }
 
-    /// Takes what is there, at most one batch; never blocks. Replaces the packets of the last call.
+    /// Takes what the kernel holds, as far as there is room; never blocks. A fault shows when nothing is held.
     pub(super) fn receive(&mut self) -> io::Result<Batch> {
-        self.received = 0;
-        while self.received < BATCH {
-            let got = match self.call(self.received) {
+        if self.held == 0 {
+            // The slots used last are those in the cache.
+            self.first = 0;
+        }
+        let mut batch = Batch::default();
+        while self.held < SLOTS {
+            let next = (self.first + self.held) % SLOTS;
+            let most = CALL.min(SLOTS - self.held).min(SLOTS - next);
+            let got = match self.call(next, most) {
                 Ok(got) => got,
-                Err(error) if self.received == 0 => return Err(error),
-                // What was taken comes first; a fault that lasts shows in the next call.
+                Err(error) if self.held == 0 => return Err(error),
+                // What was taken comes first; a fault that lasts shows in a later call.
                 Err(_) => break,
             };
-            self.received += got;
-            if got < BACKLOG {
+            for slot in next..next + got {
+                self.room.settle(slot, &mut batch);
+            }
+            self.held += got;
+            if got < most.min(BACKLOG) {
                 break;
             }
         }
-        Ok(self.room.settle(self.received))
+        Ok(batch)
     }
 
-    /// One call that fills the slots from `first` on; 0 when nothing was there.
-    fn call(&self, first: usize) -> io::Result<usize> {
-        let most = CALL.min(BATCH - first);
+    /// Whether no further datagram can be taken before a portion is.
+    pub(super) fn is_full(&self) -> bool {
+        self.held == SLOTS
+    }
+
+    /// Whether every datagram taken was in a portion.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
+    /// The next datagrams in order, at least one if any is held, without the oversized ones.
+    pub(super) fn portion(&mut self) -> impl Iterator<Item = &[u8]> {
+        let first = self.first;
+        let (mut count, mut bytes) = (0, 0);
+        while count < self.held && bytes < PORTION {
+            bytes += self.room.written((first + count) % SLOTS).0;
+            count += 1;
+        }
+        self.first = (first + count) % SLOTS;
+        self.held -= count;
+        (first..first + count).filter_map(|slot| self.room.packet(slot % SLOTS))
+    }
+
+    /// One call that fills at most `most` slots from `first` on; 0 when nothing was there.
+    fn call(&self, first: usize, most: usize) -> io::Result<usize> {
+        assert!(first + most <= SLOTS);
         loop {
-            // SAFETY: `headers` points to BATCH initialised headers, of which `first + most` are at most
+            // SAFETY: `headers` points to SLOTS initialised headers, of which `first + most` are at most
             // all; their iovecs point into buffers of the stated lengths. All of them are owned by `room`,
             // live until it is dropped, and no reference into the buffers exists while `receive` borrows
             // `self` mutably. A null timeout is allowed.
@@ -102,7 +139,7 @@ impl Drain {
                 )
             };
             if let Ok(got) = usize::try_from(got) {
-                return Ok(got);
+                return Ok(got.min(most));
             }
             let error = io::Error::last_os_error();
             match error.kind() {
@@ -111,11 +148,6 @@ impl Drain {
                 _ => return Err(error),
             }
         }
-    }
-
-    /// The datagrams of the last `receive`, in order, without the oversized ones.
-    pub(super) fn packets(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.received).filter_map(|index| self.room.packet(index))
     }
 
     /// Blocks until a datagram is there or `wake` is readable; `true` when the latter is.
@@ -202,7 +234,7 @@ fn poll(entries: &mut [libc::pollfd], longest: Option<Duration>) -> io::Result<(
     if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
-/// The buffers of a batch and the headers that tell the kernel about them.
+/// The buffers of the slots and the headers that tell the kernel about them.
 ///
 /// Raw pointers, because headers, iovecs and buffers point at one another: references to one would
 /// forbid the kernel's writes through the other.
@@ -222,17 +254,17 @@ impl Room {
         let largest = largest.max(1);
         let hot_bytes = hot_bytes.clamp(1, largest);
         // Not initialised: a page of it costs no memory until the kernel writes into it.
-        let hot = leak(Box::<[u8]>::new_uninit_slice(BATCH * hot_bytes)).cast::<u8>();
-        let cold = leak(Box::<[u8]>::new_uninit_slice(BATCH * largest)).cast::<u8>();
+        let hot = leak(Box::<[u8]>::new_uninit_slice(SLOTS * hot_bytes)).cast::<u8>();
+        let cold = leak(Box::<[u8]>::new_uninit_slice(SLOTS * largest)).cast::<u8>();
         // SAFETY: all-zero bytes are a valid iovec and a valid mmsghdr (null pointers, zero lengths).
         let (iovecs, headers) = unsafe {
             (
-                leak(Box::<[libc::iovec]>::new_zeroed_slice(BATCH * 2).assume_init()),
-                leak(Box::<[libc::mmsghdr]>::new_zeroed_slice(BATCH).assume_init()),
+                leak(Box::<[libc::iovec]>::new_zeroed_slice(SLOTS * 2).assume_init()),
+                leak(Box::<[libc::mmsghdr]>::new_zeroed_slice(SLOTS).assume_init()),
             )
         };
-        for index in 0..BATCH {
-            // SAFETY: the index is below BATCH, so every offset stays inside its allocation.
+        for index in 0..SLOTS {
+            // SAFETY: the index is below SLOTS, so every offset stays inside its allocation.
             unsafe {
                 let pair = iovecs.add(index * 2);
                 pair.write(libc::iovec {
@@ -251,28 +283,25 @@ impl Room {
         Room { headers, iovecs, hot, cold, hot_bytes, largest }
     }
 
-    /// Counts what the kernel wrote into the first `count` headers, and joins what is in two parts.
-    fn settle(&mut self, count: usize) -> Batch {
-        let mut batch = Batch { datagrams: count, ..Batch::default() };
-        for index in 0..count.min(BATCH) {
-            let (length, cut) = self.written(index);
-            batch.bytes += length;
-            if cut {
-                batch.oversized += 1;
-            } else if length > self.hot_bytes {
-                // SAFETY: both ranges are `hot_bytes` long and inside their own, distinct allocations.
-                unsafe {
-                    let from = self.hot.add(index * self.hot_bytes);
-                    from.copy_to_nonoverlapping(self.cold.add(index * self.largest), self.hot_bytes);
-                }
+    /// Counts what the kernel wrote into a slot, and joins it when it is in two parts.
+    fn settle(&mut self, slot: usize, batch: &mut Batch) {
+        let (length, cut) = self.written(slot);
+        batch.datagrams += 1;
+        batch.bytes += length;
+        if cut {
+            batch.oversized += 1;
+        } else if length > self.hot_bytes {
+            // SAFETY: both ranges are `hot_bytes` long and inside their own, distinct allocations.
+            unsafe {
+                let from = self.hot.add(slot * self.hot_bytes);
+                from.copy_to_nonoverlapping(self.cold.add(slot * self.largest), self.hot_bytes);
             }
         }
-        batch
     }
 
-    /// The packet in a slot that the last call filled and `settle` has seen; `None` when it was cut.
-    fn packet(&self, index: usize) -> Option<&[u8]> {
-        let (length, cut) = self.written(index);
+    /// The packet in a slot that a call filled and `settle` has seen; `None` when it was cut.
+    fn packet(&self, slot: usize) -> Option<&[u8]> {
+        let (length, cut) = self.written(slot);
         if cut {
             return None;
         }
@@ -281,19 +310,19 @@ impl Room {
         // there while the returned borrow of `self` lives.
         Some(unsafe {
             let start = if length <= self.hot_bytes {
-                self.hot.add(index * self.hot_bytes)
+                self.hot.add(slot * self.hot_bytes)
             } else {
-                self.cold.add(index * self.largest)
+                self.cold.add(slot * self.largest)
             };
             slice::from_raw_parts(start.as_ptr(), length)
         })
     }
 
     /// Bytes the kernel wrote into a slot, and whether the datagram was longer.
-    fn written(&self, index: usize) -> (usize, bool) {
-        assert!(index < BATCH);
-        // SAFETY: the index is below BATCH; headers are initialised and only read here.
-        let header = unsafe { &*self.headers.add(index).as_ptr() };
+    fn written(&self, slot: usize) -> (usize, bool) {
+        assert!(slot < SLOTS);
+        // SAFETY: the slot is below SLOTS; headers are initialised and only read here.
+        let header = unsafe { &*self.headers.add(slot).as_ptr() };
         let length = (header.msg_len as usize).min(self.largest);
         (length, header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0)
     }
@@ -303,10 +332,10 @@ impl Drop for Room {
     fn drop(&mut self) {
         // SAFETY: each pointer came from `leak` with this length, and nothing uses it afterwards.
         unsafe {
-            free(self.headers, BATCH);
-            free(self.iovecs, BATCH * 2);
-            free(self.hot.cast::<MaybeUninit<u8>>(), BATCH * self.hot_bytes);
-            free(self.cold.cast::<MaybeUninit<u8>>(), BATCH * self.largest);
+            free(self.headers, SLOTS);
+            free(self.iovecs, SLOTS * 2);
+            free(self.hot.cast::<MaybeUninit<u8>>(), SLOTS * self.hot_bytes);
+            free(self.cold.cast::<MaybeUninit<u8>>(), SLOTS * self.largest);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The loop of a datagram thread, UDP and Unix: drain, give to the consumer, hand over, wait.
+//! The loop of a datagram thread, UDP and Unix: drain, give a portion to the consumer, hand over, wait.
 //!
 //! It never waits while the socket holds anything, never wakes when there is nothing to do, and does
 //! not end before it has read what the kernel held when the end was asked for. Nothing that comes from
 //! the network ends it. Next: `statsd/message.rs`, by way of the consumer, `metrics/shard.rs`.
 
 use super::consumer::Consumer;
-use super::drain::{BATCH, Drain, pause};
+use super::drain::{Drain, pause};
 use super::loss::Loss;
 use super::pace::Pace;
 use super::running::Worker;
@@ -35,16 +35,15 @@ pub(super) fn run<C: Consumer>(
     let mut thread = Thread { drain, pace, consumer, worker, losses, gathered: 0, gathered_bytes: 0 };
     while !thread.consumer.stopping() {
         let now_ns = clock();
-        let full = thread.step(now_ns);
-        let more = thread.consumer.hand_over(now_ns);
-        if !full && !more {
+        let more = thread.step(now_ns);
+        let more_to_hand_over = thread.consumer.hand_over(now_ns);
+        if !more && !more_to_hand_over {
             thread.rest(now_ns, clock);
         }
     }
-    let mut last = 0;
-    while last < LAST_DATAGRAMS && thread.step(clock()) {
-        last += BATCH as u64;
-    }
+    thread.gathered = 0;
+    while thread.step(clock()) && thread.gathered < LAST_DATAGRAMS {}
+    while thread.give(clock()) {}
     let now_ns = clock();
     thread.losses.check(&thread.drain, &thread.consumer, worker, now_ns);
     thread.consumer.finish(now_ns);
@@ -62,7 +61,7 @@ struct Thread<'w, C> {
 }
 
 impl<C: Consumer> Thread<'_, C> {
-    /// Takes one batch; `true` when it was full, so that more is likely there.
+    /// Takes what the kernel holds and gives a portion of it; `true` when more is there, or likely.
     fn step(&mut self, now_ns: u64) -> bool {
         let tally = self.consumer.tally();
         tally.wakeups.add(1);
@@ -73,22 +72,30 @@ impl<C: Consumer> Thread<'_, C> {
                 return false;
             }
         };
-        if batch.datagrams == 0 {
+        if batch.datagrams > 0 {
+            tally.packets.add(batch.datagrams as u64);
+            tally.bytes.add(batch.bytes as u64);
+            if batch.oversized > 0 {
+                tally.oversized.add(batch.oversized as u64);
+            }
+            self.gathered += batch.datagrams as u64;
+            self.gathered_bytes += batch.bytes as u64;
+            self.losses.read += batch.datagrams as u64;
+        }
+        let was_full = self.drain.is_full();
+        self.give(now_ns) || was_full
+    }
+
+    /// Gives a portion of what was taken to the consumer; `true` when more of it is left.
+    fn give(&mut self, now_ns: u64) -> bool {
+        if self.drain.is_empty() {
             return false;
         }
-        tally.packets.add(batch.datagrams as u64);
-        tally.bytes.add(batch.bytes as u64);
-        if batch.oversized > 0 {
-            tally.oversized.add(batch.oversized as u64);
-        }
-        self.gathered += batch.datagrams as u64;
-        self.gathered_bytes += batch.bytes as u64;
-        self.losses.read += batch.datagrams as u64;
-        self.consumer.take(self.drain.packets(), now_ns);
+        self.consumer.take(self.drain.portion(), now_ns);
         if now_ns.saturating_sub(self.losses.checked_ns) >= CHECK_NS {
             self.losses.check(&self.drain, &self.consumer, self.worker, now_ns);
         }
-        batch.datagrams == BATCH
+        !self.drain.is_empty()
     }
 
     /// The socket was empty a moment ago: sleeps while more gathers, or until more comes.

@@ -1,6 +1,7 @@
 //! Socketpairs stand for the network: the same calls, no port, nothing lost.
 
 use super::*;
+use proptest::prelude::*;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 
@@ -21,11 +22,11 @@ fn datagrams_of_every_length_come_whole_and_in_order() {
         sender.send(&datagram(length, length)).unwrap();
         let batch = drain.receive().unwrap();
         assert_eq!(batch, Batch { datagrams: 1, bytes: length, oversized: 0 });
-        let packets: Vec<&[u8]> = drain.packets().collect();
+        let packets: Vec<&[u8]> = drain.portion().collect();
         assert_eq!(packets, [&datagram(length, length)[..]], "{length} bytes");
     }
     assert_eq!(drain.receive().unwrap(), Batch::default());
-    assert_eq!(drain.packets().count(), 0);
+    assert_eq!(drain.portion().count(), 0);
 }
 
 #[test]
@@ -34,25 +35,96 @@ fn a_mixed_batch_keeps_small_and_large_ones_apart() {
     let sent: Vec<Vec<u8>> = (0..8).map(|i| datagram([0, 16, 17, 64, 3, 40, 15, 33][i], i)).collect();
     sent.iter().for_each(|d| assert_eq!(sender.send(d).unwrap(), d.len()));
     assert_eq!(drain.receive().unwrap().datagrams, 8);
-    assert!(drain.packets().eq(sent.iter().map(Vec::as_slice)));
+    assert!(drain.portion().eq(sent.iter().map(Vec::as_slice)));
 }
 
-#[test]
-fn more_than_a_batch_takes_more_than_one_call() {
+fn udp_pair(hot: usize, largest: usize) -> (std::net::UdpSocket, Drain) {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let receiver = std::net::UdpSocket::bind(address).unwrap();
     let sender = std::net::UdpSocket::bind(address).unwrap();
     sender.connect(receiver.local_addr().unwrap()).unwrap();
     let receiver = Socket::from(receiver);
     receiver.set_recv_buffer_size(212_992).unwrap();
-    for i in 0..BATCH + 5 {
-        sender.send(&datagram(10, i)).unwrap();
+    (sender, Drain::new(receiver, hot, largest))
+}
+
+#[test]
+fn the_kernel_is_emptied_before_and_between_portions() {
+    let (sender, mut drain) = udp_pair(2_048, 65_535);
+    let full = PORTION / 1_432 + 1;
+    for i in 0..100 {
+        sender.send(&datagram(1_432, i)).unwrap();
     }
-    let mut drain = Drain::new(receiver, 2_048, 65_535);
-    assert_eq!(drain.receive().unwrap().datagrams, BATCH);
-    assert_eq!(drain.packets().last().unwrap(), datagram(10, BATCH - 1));
+    assert_eq!(drain.receive().unwrap().datagrams, 100);
+    assert!(drain.portion().eq((0..full).map(|i| datagram(1_432, i))));
+    for i in 100..150 {
+        sender.send(&datagram(1_432, i)).unwrap();
+    }
+    assert_eq!(drain.receive().unwrap().datagrams, 50);
+    assert_eq!(drain.meminfo().unwrap().queued, 0);
+    for from in (full..150).step_by(full) {
+        assert!(!drain.is_empty());
+        assert!(drain.portion().eq((from..150.min(from + full)).map(|i| datagram(1_432, i))), "{from}");
+    }
+    assert!(drain.is_empty());
+}
+
+#[test]
+fn without_room_the_rest_stays_in_the_kernel() {
+    let (sender, mut drain) = udp_pair(2_048, 65_535);
+    let mut taken = 0;
+    for i in 0..SLOTS + 5 {
+        sender.send(&datagram(10, i)).unwrap();
+        // The receive buffer holds fewer than the room does.
+        if i % 100 == 99 || i == SLOTS + 4 {
+            taken += drain.receive().unwrap().datagrams;
+        }
+    }
+    assert_eq!((taken, drain.is_full()), (SLOTS, true));
+    assert_eq!(drain.receive().unwrap(), Batch::default());
+    assert!(drain.portion().eq((0..SLOTS).map(|i| datagram(10, i))));
     assert_eq!(drain.receive().unwrap().datagrams, 5);
-    assert!(drain.packets().eq((BATCH..BATCH + 5).map(|i| datagram(10, i))));
+    assert!(drain.portion().eq((SLOTS..SLOTS + 5).map(|i| datagram(10, i))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever comes between whatever is taken: everything once, in order, and nothing of one in another.
+    #[test]
+    fn the_ring_keeps_order_and_bytes(
+        steps in proptest::collection::vec((1_usize..60, 1_usize..3_000, 0_usize..12), 1..60),
+    ) {
+        let (sender, mut drain) = udp_pair(256, 2_000);
+        let (mut sent, mut seen, mut counted) = (Vec::new(), Vec::new(), Batch::default());
+        for (number, length, portions) in steps {
+            for _ in 0..number {
+                // Each step's lengths lie on both sides of both limits.
+                sent.push((length * 7 + sent.len() * 131) % 2_300);
+                sender.send(&datagram(*sent.last().unwrap(), sent.len())).unwrap();
+            }
+            while drain.meminfo().unwrap().queued > 0 {
+                let batch = drain.receive().unwrap();
+                counted.datagrams += batch.datagrams;
+                counted.bytes += batch.bytes;
+                counted.oversized += batch.oversized;
+                if drain.is_full() {
+                    seen.extend(drain.portion().map(<[u8]>::to_vec));
+                }
+            }
+            for _ in 0..portions {
+                seen.extend(drain.portion().map(<[u8]>::to_vec));
+            }
+        }
+        while !drain.is_empty() {
+            seen.extend(drain.portion().map(<[u8]>::to_vec));
+        }
+        let bytes = sent.iter().map(|length| length.min(&2_000)).sum();
+        let oversized = sent.iter().filter(|length| **length > 2_000).count();
+        prop_assert_eq!(counted, Batch { datagrams: sent.len(), bytes, oversized });
+        let whole = sent.iter().enumerate().filter(|(_, length)| **length <= 2_000);
+        prop_assert!(whole.map(|(i, length)| datagram(*length, i + 1)).eq(seen));
+    }
 }
 
 #[test]
@@ -63,7 +135,7 @@ fn a_datagram_beyond_the_limit_is_counted_and_not_shown() {
             sender.send(&datagram(length, length)).unwrap();
         }
         assert_eq!(drain.receive().unwrap(), Batch { datagrams: 4, bytes: 20 * 3 + 7, oversized: 2 });
-        assert!(drain.packets().eq([datagram(20, 20), datagram(7, 7)]));
+        assert!(drain.portion().eq([datagram(20, 20), datagram(7, 7)]));
     }
 }
 

@@ -156,3 +156,71 @@ fn a_sender_that_never_stops_does_not_hold_up_the_end() {
     });
     assert!(handle.finished());
 }
+
+/// Sends two datagrams for each it takes, as a busy app does while much is decoded.
+struct Answering<C> {
+    consumer: C,
+    sender: UdpSocket,
+    left: usize,
+}
+
+impl<C: Consumer> Consumer for Answering<C> {
+    fn take<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>, now_ns: u64) {
+        let (sender, left) = (&self.sender, &mut self.left);
+        let answered = packets.inspect(|_| {
+            for _ in 0..2.min(*left) {
+                sender.send(&[b'x'; 1_432]).unwrap();
+                *left -= 1;
+            }
+        });
+        self.consumer.take(answered, now_ns);
+    }
+
+    fn hand_over(&mut self, now_ns: u64) -> bool {
+        self.consumer.hand_over(now_ns)
+    }
+
+    fn finish(self, now_ns: u64) {
+        self.consumer.finish(now_ns);
+    }
+
+    fn wake_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.consumer.wake_fd()
+    }
+
+    fn clear_wake(&self) {
+        self.consumer.clear_wake();
+    }
+
+    fn stopping(&self) -> bool {
+        self.consumer.stopping()
+    }
+
+    fn tally(&self) -> &Arc<crate::metrics::tally::Tally> {
+        self.consumer.tally()
+    }
+}
+
+#[test]
+fn what_comes_while_much_is_decoded_is_not_dropped() {
+    let (sender, receiver) = pair();
+    let socket = Socket::from(receiver);
+    // 106,496 bytes twice: the kernel's usual default, room for 92 full datagrams.
+    socket.set_recv_buffer_size(106_496).unwrap();
+    for _ in 0..80 {
+        sender.send(&[b'x'; 1_432]).unwrap();
+    }
+    let (consumer, handle) = recorder();
+    let consumer = Answering { consumer, sender, left: 400 };
+    let (running, _) = serve(socket.into(), Some(Pace::new(Duration::ZERO, 0.25, 212_992)), consumer);
+    while handle.tally.packets.get() + handle.tally.kernel_dropped.get() < 480 {
+        // A hand-over looks at the drops.
+        handle.ask_for_hand_over(1);
+        while handle.steps_left() > 0 {
+            std::thread::yield_now();
+        }
+    }
+    handle.stop();
+    running.join();
+    assert_eq!(handle.tally.kernel_dropped.get(), 0);
+}
