@@ -9,6 +9,10 @@
 //!   begins must not fill the buffer either, at the memory that datagrams take of late;
 //! - the flow: where fewer than two datagrams are to be expected, blocking costs less than sleeping.
 //!
+//! Where the buffer is too small for a sleep, a flow of 40,000 datagrams a second and more is worth a nap. A thread
+//! that blocks is woken by the sender, on the sender's own core when the machine is busy, and then waits for it to
+//! pause while the buffer fills; one that a timer wakes is not (measured in docs/performance.md).
+//!
 //! Pure arithmetic over times and counts that the caller brings; it never sleeps itself.
 
 use std::time::Duration;
@@ -21,6 +25,8 @@ const BURST: f64 = 0.3e-3;
 const LATE_NS: f64 = 250_000.0;
 /// A shorter sleep is not worth its timer.
 const SHORTEST_NS: f64 = 100_000.0;
+/// A nap. That it may end late costs nothing beside blocking, which may, too.
+const NAP_NS: f64 = 50_000.0;
 /// The flow is a mean over about this time, so that it takes a while of traffic to begin sleeping.
 const FLOW_NS: f64 = 5_000_000.0;
 /// The fastest rate seen is forgotten by half in this time.
@@ -76,8 +82,15 @@ impl Pace {
         let allowed = if self.peak > 0.0 { self.budget / self.peak } else { f64::INFINITY };
         let burst = self.buffer / (self.size * BURST) - LATE_NS;
         let sleep = self.coalesce_ns.min(allowed).min(burst);
-        let worth = sleep >= SHORTEST_NS && self.flow * sleep >= WORTHWHILE;
-        worth.then(|| Duration::from_nanos(sleep as u64))
+        if sleep >= SHORTEST_NS {
+            return self.worth(sleep);
+        }
+        let fits = allowed.min(self.budget / (self.size * BURST));
+        if NAP_NS <= self.coalesce_ns.min(fits) { self.worth(NAP_NS) } else { None }
+    }
+
+    fn worth(&self, sleep: f64) -> Option<Duration> {
+        (self.flow * sleep >= WORTHWHILE).then(|| Duration::from_nanos(sleep as u64))
     }
 
     /// After a sleep the socket holds `queued` bytes of memory.
@@ -181,6 +194,21 @@ mod tests {
         assert_eq!(sleep(1_432, BUFFER), None);
         assert!(sleep(SMALL, BUFFER).unwrap() > Duration::from_micros(280));
         assert!(sleep(1_432, 2 * BUFFER).unwrap() > Duration::from_micros(280));
+    }
+
+    #[test]
+    fn a_dense_flow_naps_where_the_buffer_holds_no_sleep() {
+        let nap = Some(Duration::from_nanos(NAP_NS as u64));
+        let rest = |per_second, length, fill| {
+            steady(&mut Pace::new(Duration::from_millis(1), fill, BUFFER), per_second, length, 0).0
+        };
+        assert_eq!(rest(60_000, 1_432, 0.25), nap);
+        assert_eq!(rest(180_000, 1_432, 0.25), nap);
+        assert_eq!(rest(30_000, 1_432, 0.25), None, "too few come in it");
+        assert_eq!(rest(60_000, 8_192, 0.25), None, "a burst of these would take more than the share");
+        assert_eq!(rest(60_000, 1_432, 0.1), None, "a smaller share may fill");
+        // A flow so fast that its sleeps become naps.
+        assert_eq!(rest(600_000, SMALL, 0.25), nap);
     }
 
     #[test]
