@@ -21,6 +21,7 @@ mod pace;
 pub(super) mod path;
 mod running;
 mod stream;
+mod turns;
 mod udp;
 mod unix_datagram;
 

@@ -9,6 +9,7 @@ use super::drain::{Drain, pause};
 use super::loss::Loss;
 use super::pace::Pace;
 use super::running::Worker;
+use super::turns;
 use std::io;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub(super) fn run<C: Consumer>(
     worker: &Worker,
     clock: fn() -> u64,
 ) {
+    if let Err(error) = turns::ask_for_short_ones() {
+        tracing::debug!(%error, "the kernel gives this thread no turns of its own length");
+    }
     // Drops are counted from zero: what was lost between bind and serve is lost as well.
     let losses = Losses { drops: 0, checked_ns: clock(), read: 0 };
     let mut thread = Thread { drain, pace, consumer, worker, losses, gathered: 0, gathered_bytes: 0 };
