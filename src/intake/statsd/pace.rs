@@ -11,7 +11,7 @@
 //!
 //! Where the buffer is too small for a sleep, a flow of 40,000 datagrams a second and more is worth a nap. A thread
 //! that blocks is woken by the sender, on the sender's own core when the machine is busy, and then waits for it to
-//! pause while the buffer fills; one that a timer wakes is not (measured in docs/performance.md).
+//! pause while the buffer fills; one that a timer wakes is not (`docs/decisions/0010-small-receive-buffer.md`).
 //!
 //! Pure arithmetic over times and counts that the caller brings; it never sleeps itself.
 

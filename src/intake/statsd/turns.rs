@@ -3,8 +3,8 @@
 //! A thread that wakes on a busy core waits until the turn of whoever runs there is over, three milliseconds by
 //! default, and the kernel's default receive buffer is full after one. Since Linux 6.12 a thread may ask for shorter
 //! turns: it gets no more processor time, but sooner, and one that wakes interrupts a longer turn. No privilege is
-//! needed. Measured in docs/performance.md. Older kernels take the wish and do nothing; it must never be more than
-//! a wish.
+//! needed. Measured in `docs/decisions/0010-small-receive-buffer.md`. Older kernels take the wish and do nothing; it must
+//! never be more than a wish.
 
 use std::io;
 use std::mem;
