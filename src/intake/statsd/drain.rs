@@ -1,5 +1,5 @@
 //! Taking datagrams from the kernel: batches by `recvmmsg`, and the few calls around it that only
-//! the raw interface offers. All `unsafe` of the intake is here.
+//! the raw interface offers. All `unsafe` of the intake is here, but for what `turns.rs` asks of the scheduler.
 //!
 //! Room for 512 datagrams runs ahead of the decoder: all that the kernel holds is taken at once, then decoded
 //! a portion at a time, with another look at the kernel after each. A receive buffer that holds a third of a
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// Datagrams that may wait for the decoder: more than the kernel's default receive buffer holds.
-pub(super) const SLOTS: usize = 512;
+const SLOTS: usize = 512;
 /// Bytes of a portion, less the rest of its last datagram: some ten full datagrams, a hundred messages.
 const PORTION: usize = 16_384;
 /// Datagrams that one call asks for.

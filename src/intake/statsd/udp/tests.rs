@@ -39,6 +39,17 @@ fn pair() -> (UdpSocket, UdpSocket) {
     (sender, receiver)
 }
 
+/// A pair whose receiver was asked for a buffer of `buffer` bytes and got `datagrams` of `length` bytes, as far as
+/// they fit.
+fn filled(buffer: usize, datagrams: usize, length: usize) -> (UdpSocket, UdpSocket) {
+    let (sender, receiver) = pair();
+    socket2::SockRef::from(&receiver).set_recv_buffer_size(buffer).unwrap();
+    for _ in 0..datagrams {
+        sender.send(&vec![b'x'; length]).unwrap();
+    }
+    (sender, receiver)
+}
+
 fn pace() -> Option<Pace> {
     let options = Listener::at(ListenAddress::Udp(([127, 0, 0, 1], 0).into()));
     Some(Pace::new(options.coalesce, options.coalesce_fill, 212_992))
@@ -46,14 +57,9 @@ fn pace() -> Option<Pace> {
 
 #[test]
 fn kernel_drops_are_counted_exactly_and_the_burst_is_kept() {
-    let (sender, receiver) = pair();
-    let socket = Socket::from(receiver);
-    socket.set_recv_buffer_size(8_192).unwrap();
-    for _ in 0..500 {
-        sender.send(&[b'x'; 100]).unwrap();
-    }
+    let (_sender, receiver) = filled(8_192, 500, 100);
     let (consumer, handle) = recorder();
-    let (running, watch) = serve(socket.into(), pace(), consumer);
+    let (running, watch) = serve(receiver, pace(), consumer);
     handle.stop();
     running.join();
     let (read, dropped) = (handle.rest().len() as u64, handle.tally.kernel_dropped.get());
@@ -64,16 +70,11 @@ fn kernel_drops_are_counted_exactly_and_the_burst_is_kept() {
 
 #[test]
 fn drops_before_the_traffic_stopped_are_counted_by_the_next_hand_over() {
-    let (sender, receiver) = pair();
-    let socket = Socket::from(receiver);
-    socket.set_recv_buffer_size(8_192).unwrap();
-    for _ in 0..500 {
-        sender.send(&[b'x'; 100]).unwrap();
-    }
+    let (_sender, receiver) = filled(8_192, 500, 100);
     let (consumer, handle) = recorder();
     // On a clock that stands still no look at the drops is ever due, and without pauses none comes by itself.
     let pace = Some(Pace::new(Duration::ZERO, 0.25, 16_384));
-    let (running, _) = serve_by(|| 1, socket.into(), pace, consumer);
+    let (running, _) = serve_by(|| 1, receiver, pace, consumer);
     // The first may be seen between two batches; then the second finds the thread about to wait, or waiting.
     for _ in 0..2 {
         handle.ask_for_hand_over(1);
@@ -203,16 +204,11 @@ impl<C: Consumer> Consumer for Answering<C> {
 
 #[test]
 fn what_comes_while_much_is_decoded_is_not_dropped() {
-    let (sender, receiver) = pair();
-    let socket = Socket::from(receiver);
     // 106,496 bytes twice: the kernel's usual default, room for 92 full datagrams.
-    socket.set_recv_buffer_size(106_496).unwrap();
-    for _ in 0..80 {
-        sender.send(&[b'x'; 1_432]).unwrap();
-    }
+    let (sender, receiver) = filled(106_496, 80, 1_432);
     let (consumer, handle) = recorder();
     let consumer = Answering { consumer, sender, left: 400 };
-    let (running, _) = serve(socket.into(), Some(Pace::new(Duration::ZERO, 0.25, 212_992)), consumer);
+    let (running, _) = serve(receiver, Some(Pace::new(Duration::ZERO, 0.25, 212_992)), consumer);
     while handle.tally.packets.get() + handle.tally.kernel_dropped.get() < 480 {
         // A hand-over looks at the drops.
         handle.ask_for_hand_over(1);
