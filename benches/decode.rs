@@ -135,7 +135,7 @@ fn decode(packet: &[u8]) -> f64 {
                 for number in metric.numbers().flatten() {
                     sum += number.value * metric.weight;
                 }
-                sum += (metric.name.len() + metric.tags.len() + metric.values.len()) as f64;
+                sum += (metric.name.len() + metric.tags.len() + metric.values.bytes.len()) as f64;
             }
             Ok(Line::Event(event)) => sum += event.text.len() as f64,
             Ok(Line::Check(check)) => sum += check.name.len() as f64,

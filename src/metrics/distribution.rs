@@ -72,6 +72,17 @@ impl DistributionState {
         }
     }
 
+    pub(super) fn total_count(&self) -> f64 {
+        self.total.count()
+    }
+
+    /// Reads here and there of what an insert will look at: see [`Registry::fetch`](super::registry::Registry::fetch).
+    pub(super) fn fetch(&self) -> u64 {
+        let buckets = [self.buckets.first(), self.buckets.get(self.buckets.len() / 2)];
+        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.delta.fetch());
+        buckets.into_iter().flatten().fold(self.total.fetch() ^ unsent, |all, count| all ^ count)
+    }
+
     pub(super) fn page(&self) -> PageDistribution<'_> {
         PageDistribution {
             total: &self.total,

@@ -5,7 +5,8 @@
 //! go on are in this hand-over or the next.
 
 use super::registry::GaugeChange;
-use super::shard::{ABSOLUTE, DIRTY, FREE, NEGATIVE, NO_SLOT, RETIRED, Sample, Shard};
+use super::samples::{ENOUGH, PARTS, Sample};
+use super::shard::{ABSOLUTE, DIRTY, FREE, NEGATIVE, NO_SLOT, RETIRED, Shard};
 use crate::statsd::Kind;
 use parking_lot::MutexGuard;
 
@@ -14,6 +15,8 @@ const STEP_SLOTS: usize = 8_192;
 const STEP_DIRTY: usize = 1_024;
 /// Groups of samples folded before another thread may have the lock.
 const FOLD_GROUPS: usize = 128;
+/// Samples whose places in the registry are fetched at once, and stay in the first cache.
+const FETCH: usize = 64;
 /// Retired slots that are worth a sweep of the forms.
 const SWEEP_AT: usize = 1_024;
 /// An idle slot's age fits a byte; with more windows before expiry, it grows slower.
@@ -37,10 +40,14 @@ impl Shard {
                     windows != self.hand_over.windows && windows.is_multiple_of(u64::from(step));
                 self.hand_over.windows = windows;
                 self.several = self.aggregator.has_several_shards();
-                self.fold_samples();
+                self.hand_over.part = 0;
                 (asked, 0)
             }
         };
+        if self.fold_some() {
+            self.hand_over.running = Some((number, from));
+            return true;
+        }
         match self.step(from) {
             Some(next) => {
                 self.hand_over.running = Some((number, next));
@@ -57,7 +64,7 @@ impl Shard {
     pub fn finish(mut self, now_ns: u64) {
         let _ = now_ns;
         self.hand_over.ages = false;
-        self.fold_samples();
+        self.fold_all();
         let mut from = 0;
         while let Some(next) = self.step(from) {
             from = next;
@@ -69,16 +76,46 @@ impl Shard {
         self.top.empty_into(&mut registry.top);
     }
 
-    /// Folds the gathered samples into the registry's sketches and sets, a block for each context.
-    pub(super) fn fold_samples(&mut self) {
-        if self.samples.is_empty() {
-            self.weights.truncate(1);
-            return;
+    /// Folds some of the parts that a hand-over has not folded yet; `true` while more remain.
+    fn fold_some(&mut self) -> bool {
+        let mut folded = 0;
+        while self.hand_over.part < PARTS && folded < ENOUGH {
+            folded += self.fold(self.hand_over.part);
+            self.hand_over.part += 1;
         }
-        self.samples.sort_unstable_by_key(|sample| sample.slot);
+        self.hand_over.part < PARTS
+    }
+
+    pub(super) fn fold_all(&mut self) {
+        for part in 0..PARTS {
+            self.fold(part);
+        }
+    }
+
+    /// Folds a part of the samples into the registry's sketches and sets, a block for each context; gives how many.
+    #[inline(never)]
+    pub(super) fn fold(&mut self, part: usize) -> usize {
+        let samples = self.samples.take(part);
+        if !samples.is_empty() {
+            self.fold_into_registry(&samples);
+        }
+        let folded = samples.len();
+        self.samples.give_back(part, samples);
+        folded
+    }
+
+    /// Samples sorted by slots.
+    fn fold_into_registry(&mut self, samples: &[Sample]) {
         let mut registry = self.aggregator.registry.lock();
         let mut block: Vec<(f64, f64)> = Vec::new();
-        for (n, group) in self.samples.chunk_by(|a, b| a.slot == b.slot).enumerate() {
+        let (mut at, mut fetched) = (0, 0);
+        for (n, group) in samples.chunk_by(|a, b| a.slot == b.slot).enumerate() {
+            if at >= fetched {
+                let next = samples[at..].iter().take(FETCH);
+                registry.fetch(next.map(|sample| self.slots[sample.slot as usize].id));
+                fetched = at + FETCH;
+            }
+            at += group.len();
             let slot = &mut self.slots[group[0].slot as usize];
             slot.flags &= !DIRTY;
             slot.idle = 0;
@@ -86,18 +123,13 @@ impl Shard {
                 registry.add_members(slot.id, group.iter().map(|sample| sample.bits));
             } else {
                 block.clear();
-                let weights = &self.weights;
-                let sample = |s: &Sample| (f64::from_bits(s.bits), weights[s.weight as usize]);
-                block.extend(group.iter().map(sample));
+                block.extend(group.iter().map(|s| (f64::from_bits(s.bits), self.samples.weight(s.weight))));
                 registry.add_samples(slot.id, &block);
             }
             if n % FOLD_GROUPS == FOLD_GROUPS - 1 {
                 MutexGuard::bump(&mut registry);
             }
         }
-        drop(registry);
-        self.samples.clear();
-        self.weights.truncate(1);
     }
 
     /// Hands over some slots from `from` on; gives where to go on.

@@ -18,6 +18,7 @@ mod records;
 pub mod registry;
 mod resolve;
 pub mod rules;
+mod samples;
 pub mod series;
 pub mod set;
 pub mod shard;

@@ -169,6 +169,18 @@ impl Registry {
         }
     }
 
+    /// Brings what [`Registry::add_samples`] will need into the processor's cache: reads that do not depend on each
+    /// other overlap, where one sample after the other would wait for each of its own.
+    pub(super) fn fetch(&self, ids: impl Iterator<Item = ContextId> + Clone) {
+        let state = |id| {
+            let context = self.contexts.get(id)?;
+            if context.class == Class::Set { None } else { self.distributions.get(context.bits) }
+        };
+        let counts: f64 = ids.clone().filter_map(state).map(DistributionState::total_count).sum();
+        let bins = ids.filter_map(state).fold(0, |bins, state| bins ^ state.fetch());
+        std::hint::black_box((counts, bins));
+    }
+
     /// Adds the hashes of a set's members.
     pub(super) fn add_members(&mut self, id: ContextId, hashes: impl Iterator<Item = u64>) {
         let context = *self.touch(id);

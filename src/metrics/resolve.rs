@@ -61,7 +61,7 @@ impl Shard {
         };
         if metric.check_values().is_err() {
             // Before a context is made that nobody would ever see.
-            self.tally.reject(Reject::BadValue, metric.values, now_ns);
+            self.tally.reject(Reject::BadValue, metric.values.bytes, now_ns);
             return None;
         }
         let now_s = (now_ns / 1_000_000_000) as u32;
@@ -111,7 +111,7 @@ impl Shard {
         // Finite values may add up to more than a number can be.
         let adds_up = || kind != Kind::Counter || numbers().sum::<f64>().is_finite();
         if metric.check_values().is_err() || !adds_up() {
-            self.tally.reject(Reject::BadValue, metric.values, now_ns);
+            self.tally.reject(Reject::BadValue, metric.values.bytes, now_ns);
             return false;
         }
         let value = match kind {
@@ -194,6 +194,7 @@ impl Shard {
                 }
                 None => {
                     self.slots.push(slot);
+                    self.samples.share_out(self.slots.len());
                     (self.slots.len() - 1) as u32
                 }
             },

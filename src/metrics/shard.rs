@@ -10,24 +10,19 @@ use super::aggregator::Inner;
 use super::context::ContextId;
 use super::control::Control;
 use super::forms::{FormHash, Forms, RULED_OUT, Target};
+use super::samples::{Sample, Samples};
 use super::tally::Tally;
 use super::top::Top;
-use crate::statsd::{Dialect, Form, Kind, Line, Metric, Reject, messages};
+use crate::statsd::{Dialect, Form, Kind, Line, Metric, Reject, Values, messages};
+use std::hint::black_box;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Messages decoded before they are applied: a group and what it points at stay in the first cache.
 const GROUP: usize = 64;
-/// Values of timers and members of sets kept before they go to the registry. Folding them keeps the thread from
-/// its socket: 2,048 of 2,000 contexts took a millisecond, in which a default receive buffer overflows.
-const SAMPLES: usize = 256;
-/// Kept, at most, while somebody else holds the registry.
-const MOST_SAMPLES: usize = 2_048;
 /// One message in this many is looked at for the busiest names; a prime, so that no rhythm of an app
 /// hides from it.
 const TOP_EVERY: u32 = 251;
-/// Different weights (sample rates) among the samples kept.
-const WEIGHTS: usize = 16;
 
 /// State of one intake thread; not shared.
 #[derive(Debug)]
@@ -43,10 +38,7 @@ pub struct Shard {
     pub(super) free: Vec<u32>,
     pub(super) retired: usize,
     pub(super) ruled_out: usize,
-    /// Values in order of arrival, bounded by `MOST_SAMPLES`: folded into sketches and sets in blocks.
-    pub(super) samples: Vec<Sample>,
-    /// The weights that samples refer to; the first is 1.
-    pub(super) weights: Vec<f64>,
+    pub(super) samples: Samples,
     /// When each gauge was set, by slot; only kept when several shards may set one gauge.
     pub(super) gauge_times: Vec<u64>,
     pub(super) several: bool,
@@ -87,34 +79,31 @@ pub(super) const FREE: u8 = 16;
 /// A context without a slot in this shard.
 pub(super) const NO_SLOT: u32 = u32::MAX;
 
-/// A timer's value or a set member's hash.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    pub(super) bits: u64,
-    pub(super) slot: u32,
-    /// Index into `Shard::weights`.
-    pub(super) weight: u32,
-}
-
-const _: () = assert!(size_of::<Sample>() == 16);
-
 /// How far a hand-over is.
 #[derive(Debug, Default)]
 pub(super) struct HandOver {
     /// The number being worked on and the slot to go on with.
     pub(super) running: Option<(u64, usize)>,
+    /// The part of the samples to go on with; they come before the slots.
+    pub(super) part: usize,
     pub(super) done: u64,
     pub(super) windows: u64,
     /// Whether idle slots grow older in this one.
     pub(super) ages: bool,
 }
 
-/// A message between the two passes.
+/// What the second pass needs of a message whose form is known.
 struct Decoded<'a> {
     hash: FormHash,
     target: Option<Target>,
-    metric: Metric<'a>,
+    values: Values<'a>,
+    weight: f64,
+    /// The packet from this message on, to read it again where its form is not known.
+    packet: &'a [u8],
 }
+
+/// More would be copied by a call for each message.
+const _: () = assert!(size_of::<Decoded>() <= 96);
 
 impl Shard {
     pub(super) fn new(
@@ -135,8 +124,7 @@ impl Shard {
             free: Vec::new(),
             retired: 0,
             ruled_out: 0,
-            samples: Vec::new(),
-            weights: vec![1.0],
+            samples: Samples::new(),
             gauge_times: Vec::new(),
             several: false,
             hand_over: HandOver::default(),
@@ -152,17 +140,31 @@ impl Shard {
     pub fn ingest<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>, now_ns: u64) {
         let mut group: Vec<Decoded<'a>> = Vec::with_capacity(GROUP);
         for packet in packets {
-            for line in messages(packet, self.dialect) {
-                match line {
-                    Ok(Line::Metric(metric)) => {
-                        group.push(Decoded { hash: self.hash(&metric), target: None, metric });
+            let mut lines = messages(packet, self.dialect);
+            loop {
+                if let Some((metric, packet)) = lines.plain() {
+                    if is_plain(&metric) {
+                        let hash = self.hash(&metric);
+                        let Metric { values, weight, .. } = metric;
+                        group.push(Decoded { hash, target: None, values, weight, packet });
                         if group.len() == GROUP {
                             self.apply_group(&mut group, now_ns);
                         }
+                    } else {
+                        self.apply_group(&mut group, now_ns);
+                        self.apply_rare(&metric, now_ns);
                     }
-                    Ok(Line::Event(event)) => self.note(Ok(event), now_ns),
-                    Ok(Line::Check(check)) => self.note(Err(check), now_ns),
-                    Err(refused) => self.tally.reject(refused.reason, refused.message, now_ns),
+                    continue;
+                }
+                match lines.next() {
+                    Some(Ok(Line::Metric(metric))) => {
+                        self.apply_group(&mut group, now_ns);
+                        self.apply_rare(&metric, now_ns);
+                    }
+                    Some(Ok(Line::Event(event))) => self.note(Ok(event), now_ns),
+                    Some(Ok(Line::Check(check))) => self.note(Err(check), now_ns),
+                    Some(Err(refused)) => self.tally.reject(refused.reason, refused.message, now_ns),
+                    None => break,
                 }
             }
         }
@@ -177,7 +179,8 @@ impl Shard {
         &self.tally
     }
 
-    #[inline]
+    /// Inlined, so that the rest of a metric need not lie in memory.
+    #[inline(always)]
     fn hash(&self, metric: &Metric<'_>) -> FormHash {
         let hash = FormHash::new(self.aggregator.key, metric.kind, metric.name, metric.tags);
         if self.aggregator.origin {
@@ -187,66 +190,95 @@ impl Shard {
         }
     }
 
+    #[inline(never)]
     fn apply_group(&mut self, group: &mut Vec<Decoded<'_>>, now_ns: u64) {
+        // Misses overlap only while nothing between the reads depends on what they give.
+        black_box(group.iter().fold(0, |all, decoded| all ^ self.forms.fetch(decoded.hash)));
         for decoded in group.iter_mut() {
             decoded.target = self.forms.find(decoded.hash);
         }
+        let slot = |decoded: &Decoded<'_>| self.slots.get(decoded.target? as usize);
+        black_box(group.iter().filter_map(slot).fold(0, |all, slot| all ^ slot.id));
         let mut taken = 0;
         for decoded in &*group {
-            taken += u64::from(self.apply(decoded, now_ns));
+            let dialect = self.dialect;
+            let read = || read_again(decoded.packet, dialect);
+            let slot = self.slot(decoded.hash, decoded.target, read, now_ns);
+            let Some(slot) = slot else { continue };
+            taken += u64::from(self.apply(slot, &decoded.values, decoded.weight, now_ns));
         }
         group.clear();
         self.tally.messages.add(taken);
     }
 
-    /// Applies one message; says whether it was taken.
+    /// Applies a message that is not alone in its line, has its own time or something to remark on.
+    #[cold]
+    #[inline(never)]
+    fn apply_rare(&mut self, metric: &Metric<'_>, now_ns: u64) {
+        for remark in metric.remarks.iter() {
+            self.tally.remark(remark);
+        }
+        let taken = if metric.timestamp.is_some() {
+            self.point(metric, now_ns)
+        } else {
+            let hash = self.hash(metric);
+            match self.slot(hash, self.forms.find(hash), || Some(*metric), now_ns) {
+                Some(slot) => self.apply(slot, &metric.values, metric.weight, now_ns),
+                None => false,
+            }
+        };
+        self.tally.messages.add(u64::from(taken));
+    }
+
+    /// The slot that a form leads to; one that leads nowhere needs the whole message. `None` when that is not taken.
     #[inline]
-    fn apply(&mut self, decoded: &Decoded<'_>, now_ns: u64) -> bool {
-        let metric = &decoded.metric;
-        if !metric.remarks.is_empty() {
-            self.remark(metric);
-        }
-        if metric.timestamp.is_some() {
-            return self.point(metric, now_ns);
-        }
-        let target = match decoded.target {
-            Some(target) if target != RULED_OUT && self.slots[target as usize].flags & RETIRED == 0 => target,
+    fn slot<'a>(
+        &mut self,
+        hash: FormHash,
+        target: Option<Target>,
+        metric: impl FnOnce() -> Option<Metric<'a>>,
+        now_ns: u64,
+    ) -> Option<u32> {
+        match target {
             Some(RULED_OUT) => {
                 self.tally.ruled_out.add(1);
-                return false;
+                None
             }
-            target => match self.resolve(decoded.hash, target, metric, now_ns) {
-                Some(slot) => slot,
-                None => return false,
-            },
-        };
+            Some(target) if self.slots[target as usize].flags & RETIRED == 0 => Some(target),
+            target => self.resolve(hash, target, &metric()?, now_ns),
+        }
+    }
+
+    /// Applies a message to its slot; says whether it was taken.
+    #[inline(always)]
+    fn apply(&mut self, slot: u32, values: &Values<'_>, weight: f64, now_ns: u64) -> bool {
         self.until_top -= 1;
         if self.until_top == 0 {
             self.until_top = TOP_EVERY;
-            self.top.count(self.slots[target as usize].id, u64::from(TOP_EVERY));
+            self.top.count(self.slots[slot as usize].id, u64::from(TOP_EVERY));
         }
-        let taken = self.apply_values(target, metric, now_ns);
+        let taken = self.apply_values(slot, values, weight, now_ns);
         if !taken {
-            self.tally.reject(Reject::BadValue, metric.values, now_ns);
+            self.tally.reject(Reject::BadValue, values.bytes, now_ns);
         }
         taken
     }
 
     /// Applies the values of a message to its slot; nothing when one of them is bad.
-    #[inline]
-    fn apply_values(&mut self, at: u32, metric: &Metric<'_>, now_ns: u64) -> bool {
+    #[inline(always)]
+    fn apply_values(&mut self, at: u32, values: &Values<'_>, weight: f64, now_ns: u64) -> bool {
         let kind = self.slots[at as usize].kind;
         match kind {
             Kind::Counter => {
                 let (mut sum, mut negative, mut count) = (0.0, false, 0);
-                for number in metric.numbers() {
+                for number in values.numbers() {
                     let Some(number) = number else { return false };
                     sum += number.value;
                     negative |= number.value < 0.0;
                     count += 1;
                 }
                 // Finite values may add up to more than a number can be.
-                let change = sum * metric.weight;
+                let change = sum * weight;
                 if !change.is_finite() {
                     return false;
                 }
@@ -256,34 +288,37 @@ impl Shard {
                 self.tally.values.add(count);
             }
             Kind::Gauge => {
-                if metric.check_values().is_err() {
+                if !values.are_numbers() {
                     return false;
                 }
-                for number in metric.numbers().flatten() {
+                for number in values.numbers().flatten() {
                     self.set_gauge(at, number.value, number.delta, now_ns);
                     self.tally.values.add(1);
                 }
             }
             Kind::Timer | Kind::Histogram | Kind::Distribution => {
-                let weight = self.weight(metric.weight);
-                let before = self.samples.len();
-                for number in metric.numbers() {
+                let weight = self.weight_number(weight);
+                let part = self.samples.part_of(at);
+                let samples = self.samples.part(part);
+                let before = samples.len();
+                for number in values.numbers() {
                     let Some(number) = number else {
-                        self.samples.truncate(before);
+                        samples.truncate(before);
                         return false;
                     };
-                    self.samples.push(Sample { bits: number.value.to_bits(), slot: at, weight });
+                    samples.push(Sample { bits: number.value.to_bits(), slot: at, weight });
                 }
-                self.tally.values.add((self.samples.len() - before) as u64);
+                self.tally.values.add((samples.len() - before) as u64);
                 self.slots[at as usize].flags |= DIRTY;
-                self.fold_when_full();
+                self.fold_when_due(part);
             }
             Kind::Set => {
-                let hash = xxh3_64_with_seed(metric.values, self.aggregator.key);
-                self.samples.push(Sample { bits: hash, slot: at, weight: 0 });
+                let hash = xxh3_64_with_seed(values.bytes, self.aggregator.key);
+                let part = self.samples.part_of(at);
+                self.samples.part(part).push(Sample { bits: hash, slot: at, weight: 0 });
                 self.tally.values.add(1);
                 self.slots[at as usize].flags |= DIRTY;
-                self.fold_when_full();
+                self.fold_when_due(part);
             }
         }
         true
@@ -307,33 +342,39 @@ impl Shard {
         }
     }
 
-    /// The index of a weight. Apps use few sample rates; with more than fit, samples are folded early.
+    /// The number of a weight. Apps use few sample rates; with more than fit, samples are folded early.
     #[inline]
-    fn weight(&mut self, weight: f64) -> u32 {
-        if let Some(at) = self.weights.iter().position(|known| *known == weight) {
-            return at as u32;
+    fn weight_number(&mut self, weight: f64) -> u32 {
+        loop {
+            match self.samples.number(weight) {
+                Some(number) => return number,
+                None => self.fold_all(),
+            }
         }
-        if self.weights.len() == WEIGHTS {
-            self.fold_samples();
-        }
-        self.weights.push(weight);
-        (self.weights.len() - 1) as u32
     }
 
     #[inline]
-    fn fold_when_full(&mut self) {
-        let kept = self.samples.len();
-        if kept >= MOST_SAMPLES || (kept >= SAMPLES && !self.aggregator.registry.is_locked()) {
-            self.fold_samples();
+    fn fold_when_due(&mut self, part: usize) {
+        if self.samples.is_due(part, || self.aggregator.registry.is_locked()) {
+            self.fold(part);
         }
     }
+}
 
-    #[cold]
-    fn remark(&mut self, metric: &Metric<'_>) {
-        for remark in metric.remarks.iter() {
-            self.tally.remark(remark);
-        }
+/// The metric that was read from here before.
+#[cold]
+#[inline(never)]
+fn read_again(packet: &[u8], dialect: Dialect) -> Option<Metric<'_>> {
+    match messages(packet, dialect).next() {
+        Some(Ok(Line::Metric(metric))) => Some(metric),
+        Some(_) | None => None,
     }
+}
+
+/// Whether a message is its name, type, tags, values and weight, and nothing else that would have to be kept.
+#[inline]
+fn is_plain(metric: &Metric<'_>) -> bool {
+    metric.remarks.is_empty() && metric.timestamp.is_none()
 }
 
 impl Drop for Shard {

@@ -13,6 +13,9 @@ const FOLLOWED: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Top {
     counts: HashMap<ContextId, u64>,
+    /// The smallest count when it was looked for last, and who had it: where many contexts are alike, most do.
+    least: u64,
+    smallest: Vec<ContextId>,
 }
 
 impl Top {
@@ -23,16 +26,31 @@ impl Top {
         }
         let mut inherited = 0;
         if self.counts.len() >= FOLLOWED
-            && let Some((smallest, n)) = self.counts.iter().min_by_key(|(_, n)| **n).map(|(id, n)| (*id, *n))
+            && let Some(smallest) = self.smallest()
         {
             self.counts.remove(&smallest);
-            inherited = n;
+            inherited = self.least;
         }
         self.counts.insert(id, inherited + messages);
     }
 
+    /// One with the smallest count.
+    fn smallest(&mut self) -> Option<ContextId> {
+        loop {
+            while let Some(id) = self.smallest.pop() {
+                if self.counts.get(&id) == Some(&self.least) {
+                    return Some(id);
+                }
+            }
+            self.least = self.counts.values().copied().min()?;
+            let least = self.counts.iter().filter(|(_, n)| **n == self.least);
+            self.smallest.extend(least.map(|(id, _)| *id));
+        }
+    }
+
     /// Moves everything into `other`.
     pub(super) fn empty_into(&mut self, other: &mut Top) {
+        self.smallest.clear();
         for (id, n) in self.counts.drain() {
             other.count(id, n);
         }
@@ -40,6 +58,7 @@ impl Top {
 
     /// Halves every count, so that yesterday's loudest fade.
     pub(super) fn fade(&mut self) {
+        self.smallest.clear();
         self.counts.retain(|_, n| {
             *n /= 2;
             *n > 0
@@ -54,6 +73,7 @@ impl Top {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_loudest_stays_among_many() {
@@ -68,5 +88,27 @@ mod tests {
         assert_eq!((top.iter().count(), other.iter().count()), (0, FOLLOWED));
         (0..40).for_each(|_| other.fade());
         assert_eq!(other.iter().count(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// The newcomer takes the place of the smallest, or of one of those that are equal.
+        #[test]
+        fn what_is_followed_adds_up(ids in prop::collection::vec(0..1_000u32, 0..1_000), fades in 100..900usize) {
+            let mut top = Top::default();
+            for (n, id) in ids.iter().enumerate() {
+                let before = top.iter().collect::<HashMap<_, _>>();
+                top.count(*id, 3);
+                let after = top.iter().collect::<HashMap<_, _>>();
+                let least = if before.len() < FOLLOWED { 0 } else { *before.values().min().unwrap() };
+                prop_assert_eq!(after[id], before.get(id).copied().unwrap_or(least) + 3);
+                let gone = before.keys().find(|id| !after.contains_key(id));
+                prop_assert!(gone.is_none_or(|gone| before[gone] == least));
+                if n % fades == 0 {
+                    top.fade();
+                }
+            }
+        }
     }
 }

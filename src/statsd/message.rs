@@ -45,7 +45,7 @@ pub struct Refused<'a> {
 }
 
 /// The messages of one packet in their order. Empty lines are skipped, a CR before an LF or at the end
-/// of the packet is dropped. Values are not read yet: see [`Metric::numbers`].
+/// of the packet is dropped. Values are not read yet: see [`Values::numbers`](super::Values::numbers).
 pub fn messages(packet: &[u8], dialect: Dialect) -> Messages<'_> {
     Messages { rest: packet, part_of: &[], gauge_deltas: dialect.gauge_deltas }
 }
@@ -63,7 +63,6 @@ pub struct Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Line<'a>, Refused<'a>>;
 
-    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if !self.part_of.is_empty() {
             return Some(self.part());
@@ -83,7 +82,23 @@ impl<'a> Iterator for Messages<'a> {
 impl std::iter::FusedIterator for Messages<'_> {}
 
 impl<'a> Messages<'a> {
-    #[inline]
+    /// The next message where it is a metric alone in its line, as nearly all are, and the packet from there on;
+    /// `None` leaves whatever it is to [`Iterator::next`]. Inlined, and apart from `next`, whose many outcomes
+    /// would make a copy of each metric.
+    #[inline(always)]
+    pub fn plain(&mut self) -> Option<(Metric<'a>, &'a [u8])> {
+        let packet = self.rest;
+        if !self.part_of.is_empty() || matches!(packet, [] | [b'_' | b'\n' | b'\r', ..]) {
+            return None;
+        }
+        let (name, rest) = metric::name(packet).ok()?;
+        let (metric, After::Line(rest)) = metric::body(name, rest, self.gauge_deltas).ok()? else {
+            return None;
+        };
+        self.rest = rest;
+        Some((metric, packet))
+    }
+
     fn metric(&mut self) -> Result<Line<'a>, Refused<'a>> {
         let read =
             metric::name(self.rest).and_then(|(name, rest)| metric::body(name, rest, self.gauge_deltas));

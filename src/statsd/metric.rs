@@ -18,12 +18,8 @@ const SMALLEST_RATE: f64 = 3.845e-9;
 pub struct Metric<'a> {
     /// Before the first `:`; may hold Influx, Librato or SignalFx tags. Not empty, perhaps not UTF-8.
     pub name: &'a [u8],
-    /// Between that `:` and `|`, not empty; several values are packed with `:` between them, but in a set
-    /// the colons belong to its one member. Not checked to be numbers: see [`Metric::numbers`].
-    pub values: &'a [u8],
+    pub values: Values<'a>,
     pub kind: Kind,
-    /// Whether a sign in front of a value makes it a change of a gauge.
-    pub deltas: bool,
     pub remarks: Remarks,
     /// How many values each value stands for: 1 / rate, at least 1. Always 1 for gauges and sets, which
     /// know no rate, and for points with a timestamp, to which a rate is not applied.
@@ -39,8 +35,18 @@ pub struct Metric<'a> {
     /// Behind `T` (protocol 1.3), Unix seconds, at least 1 and no more than fit 64 bits as nanoseconds; for
     /// counters and gauges only.
     pub timestamp: Option<u64>,
+}
+
+/// The values of a metric line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Values<'a> {
+    /// Between the name's `:` and `|`, not empty; several are packed with `:` between them, but in a set the
+    /// colons belong to its one member. Not checked to be numbers: see [`Values::numbers`].
+    pub bytes: &'a [u8],
     /// The one value where it was short enough to be read on the way.
     single: Option<f64>,
+    /// Whether a sign in front of a value makes it a change of a gauge.
+    deltas: bool,
 }
 
 /// One value of a metric line.
@@ -52,7 +58,7 @@ pub struct Number {
     pub delta: bool,
 }
 
-/// See [`Metric::numbers`].
+/// See [`Values::numbers`].
 #[derive(Clone, Debug)]
 pub struct Numbers<'a> {
     /// Values that are not read yet.
@@ -63,22 +69,32 @@ pub struct Numbers<'a> {
 }
 
 impl<'a> Metric<'a> {
-    /// Each value in turn, `None` for one that is no finite number: then the whole message is to be
-    /// refused (see [`Metric::check_values`]). A set has no numbers.
+    /// See [`Values::numbers`]; a set has none.
     #[inline]
     pub fn numbers(&self) -> Numbers<'a> {
-        let rest = (self.kind != Kind::Set).then_some(self.values);
-        Numbers { rest, single: self.single, deltas: self.deltas }
+        let numbers = self.values.numbers();
+        if self.kind == Kind::Set { Numbers { rest: None, ..numbers } } else { numbers }
     }
 
     /// Whether every value can be taken.
     #[inline]
     pub fn check_values(&self) -> Result<(), Reject> {
-        if self.single.is_some() || self.numbers().all(|number| number.is_some()) {
-            Ok(())
-        } else {
-            Err(Reject::BadValue)
-        }
+        if self.kind == Kind::Set || self.values.are_numbers() { Ok(()) } else { Err(Reject::BadValue) }
+    }
+}
+
+impl<'a> Values<'a> {
+    /// Each value in turn, `None` for one that is no finite number: then the whole message is to be
+    /// refused (see [`Metric::check_values`]).
+    #[inline]
+    pub fn numbers(&self) -> Numbers<'a> {
+        Numbers { rest: Some(self.bytes), single: self.single, deltas: self.deltas }
+    }
+
+    /// Whether all of them are finite numbers.
+    #[inline]
+    pub fn are_numbers(&self) -> bool {
+        self.single.is_some() || self.numbers().all(|number| number.is_some())
     }
 }
 
@@ -92,6 +108,14 @@ impl Iterator for Numbers<'_> {
             self.rest = None;
             return Some(Some(Number { value, delta: self.deltas && matches!(rest, [b'+' | b'-', ..]) }));
         }
+        Some(self.packed(rest))
+    }
+}
+
+impl<'a> Numbers<'a> {
+    /// The first of several values, or one that is long.
+    #[inline(never)]
+    fn packed(&mut self, rest: &'a [u8]) -> Option<Number> {
         // Only the last value has no colon behind it.
         let (value, length) = match value::before(rest, b':') {
             Some((value, length)) => (Some(value), length),
@@ -102,7 +126,7 @@ impl Iterator for Numbers<'_> {
         };
         self.rest = rest.get(length + 1..);
         let delta = self.deltas && matches!(rest, [b'+' | b'-', ..]);
-        Some(value.map(|value| Number { value, delta }))
+        value.map(|value| Number { value, delta })
     }
 }
 
@@ -119,7 +143,7 @@ pub(super) enum After<'a> {
 }
 
 /// The name at the start of `packet`, and the rest behind its colon.
-#[inline]
+#[inline(always)]
 pub(super) fn name(packet: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     match memchr2(b':', b'\n', packet) {
         Some(0) if packet[0] == b':' => Err(Reject::EmptyName),
@@ -146,9 +170,8 @@ pub(super) fn body<'a>(
     }
     let mut metric = Metric {
         name,
-        values,
+        values: Values { bytes: values, single, deltas: gauge_deltas && kind == Kind::Gauge },
         kind,
-        deltas: gauge_deltas && kind == Kind::Gauge,
         remarks: Remarks::default(),
         weight: 1.0,
         tags: &[],
@@ -156,7 +179,6 @@ pub(super) fn body<'a>(
         external: &[],
         cardinality: &[],
         timestamp: None,
-        single,
     };
     let after = match rest {
         [] => After::Line(rest),
@@ -190,7 +212,7 @@ const KINDS: [Option<Kind>; 256] = {
 };
 
 /// The type at the start of `rest`, and what follows it.
-#[inline]
+#[inline(always)]
 fn kind(rest: &[u8]) -> Result<(Kind, &[u8]), Reject> {
     let [letter, rest @ ..] = rest else { return Err(Reject::BadType) };
     match (KINDS[usize::from(*letter)], rest) {
@@ -252,7 +274,7 @@ fn fields<'a>(metric: &mut Metric<'a>, mut rest: &'a [u8]) -> Result<After<'a>, 
 }
 
 /// Cuts a field off at `end`, where a `|`, LF or `:` stands; at the packet's end when there is none.
-#[inline]
+#[inline(always)]
 fn split(rest: &[u8], end: Option<usize>) -> (&[u8], Next<'_>) {
     let Some(end) = end else { return (without_return(rest), Next::End(After::Line(&[]))) };
     let (field, behind) = (&rest[..end], &rest[end + 1..]);

@@ -25,7 +25,7 @@ pub use event::EventRef;
 pub use form::{Cardinality, Form, FormLimits};
 pub use kind::Kind;
 pub use message::{Dialect, Line, Messages, Refused, messages};
-pub use metric::{Metric, Number, Numbers};
+pub use metric::{Metric, Number, Numbers, Values};
 pub use note::{Alert, Check, Event, Note, Status};
 pub use origin::origin_tags;
 pub use reject::{Reject, Remark};

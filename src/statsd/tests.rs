@@ -37,7 +37,7 @@ fn show_metric(metric: &Metric<'_>, dialect: Dialect) -> String {
         shown += &if number.delta { format!(" {:+}", number.value) } else { format!(" {}", number.value) };
     }
     if metric.numbers().next().is_none() {
-        shown += &format!(" {}", metric.values.escape_ascii());
+        shown += &format!(" {}", metric.values.bytes.escape_ascii());
     }
     shown += &format!(" {{{}}}", form.tags.join(", "));
     if metric.weight != 1.0 {

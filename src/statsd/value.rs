@@ -25,7 +25,7 @@ pub fn parse(bytes: &[u8]) -> Option<f64> {
 /// The number at the start of `bytes` that ends at `end` (a `|` or `:`) within eight bytes, and its
 /// length: what most lines hold, read as one word without a loop. `None` means "not that easy", not
 /// "wrong".
-#[inline]
+#[inline(always)]
 pub(super) fn before(bytes: &[u8], end: u8) -> Option<(f64, usize)> {
     let word = match bytes.first_chunk::<8>() {
         Some(chunk) => u64::from_le_bytes(*chunk),
@@ -63,7 +63,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const ZEROS: u64 = ONES * b'0' as u64;
 
 /// Where the first of eight bytes, lowest first, that equals `byte` stands.
-#[inline]
+#[inline(always)]
 fn first(word: u64, byte: u8) -> Option<usize> {
     let difference = word ^ (ONES * u64::from(byte));
     // A byte's upper bit survives where the byte is zero; above the first such byte it may lie.

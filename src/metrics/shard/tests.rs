@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 mod clock;
 mod crowds;
+mod gathered;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_700_000_000 * SECOND;

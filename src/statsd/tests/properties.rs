@@ -25,7 +25,7 @@ fn assert_arrived(sent: &Sent, line: &str) {
     let signs = |value: f64| sent.kind == Kind::Gauge && value.is_sign_negative();
     let numbers = sent.values.iter().map(|value| Some(Number { value: *value, delta: signs(*value) }));
     if sent.kind == Kind::Set {
-        assert_eq!(metric.values, sent.member.as_bytes());
+        assert_eq!(metric.values.bytes, sent.member.as_bytes());
         assert_eq!(metric.numbers().next(), None);
     } else {
         assert_eq!(metric.numbers().collect::<Vec<_>>(), numbers.collect::<Vec<_>>(), "{line}");

@@ -329,8 +329,22 @@ fn a_client_gets_as_much_of_its_origin_as_it_asks_for() {
 }
 
 #[test]
-fn a_metric_stays_small() {
-    // It is copied from the decoder to the shard for every message.
-    assert!(size_of::<Metric<'_>>() <= 144, "{}", size_of::<Metric<'_>>());
-    assert!(size_of::<Option<Result<Line<'_>, super::super::Refused<'_>>>>() <= 184);
+fn what_is_alone_in_its_line_is_plain() {
+    for (packet, plain) in [
+        ("a:1|c", 1),
+        ("a:1|c\nb:2|g|#x:y\r\n", 2),
+        ("a:1|c|c:ci-1|T1700000000", 1),
+        ("\na:1|c", 0),
+        ("a:1|c\n\nb:1|c", 1),
+        ("a:1|c:2|ms\nb:1|c", 1),
+        ("a:|c\nb:1|c", 1),
+        ("_e{1,1}:a|b\nc:1|c", 1),
+        ("_sc|a|0\n_c:1|c", 0),
+        ("", 0),
+    ] {
+        let mut lines = messages(packet.as_bytes(), Dialect::default());
+        let taken =
+            std::iter::from_fn(|| lines.plain().map(|_| true).or_else(|| lines.next().map(|_| false)));
+        assert_eq!(taken.filter(|plain| *plain).count(), plain, "{packet}");
+    }
 }
