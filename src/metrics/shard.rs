@@ -144,7 +144,7 @@ impl Shard {
             let mut lines = messages(packet, self.dialect);
             loop {
                 if let Some((metric, packet)) = lines.plain() {
-                    if is_plain(&metric) {
+                    if has_no_extras(&metric) {
                         let hash = self.hash(&metric);
                         let Metric { values, weight, .. } = metric;
                         group.push(Decoded { hash, target: None, values, weight, packet });
@@ -374,7 +374,7 @@ fn read_again(packet: &[u8], dialect: Dialect) -> Option<Metric<'_>> {
 
 /// Whether a message is its name, type, tags, values and weight, and nothing else that would have to be kept.
 #[inline]
-fn is_plain(metric: &Metric<'_>) -> bool {
+fn has_no_extras(metric: &Metric<'_>) -> bool {
     metric.remarks.is_empty() && metric.timestamp.is_none()
 }
 
