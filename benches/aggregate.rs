@@ -4,6 +4,8 @@
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot start has nothing to say")]
 
+mod lines;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use pillion::config::Config;
 use pillion::metrics::rules::Rules;
@@ -37,6 +39,15 @@ fn packets(contexts: usize, kind: &str) -> Vec<String> {
         .collect()
 }
 
+/// Messages of all types and lengths in no order, each context some ten times.
+fn mixed(contexts: usize) -> Vec<String> {
+    let mut random = lines::Random(1);
+    let lines: Vec<String> = (0..contexts).map(|_| lines::mixed(&mut random)).collect();
+    let picked: Vec<&str> =
+        (0..10 * contexts).map(|_| &*lines[random.range(0, contexts as u64 - 1) as usize]).collect();
+    picked.chunks(7).map(|lines| lines.join("\n")).collect()
+}
+
 fn ingest(shard: &mut Shard, packets: &[String]) {
     for batch in packets.chunks(64) {
         shard.ingest(batch.iter().map(|p| p.as_bytes()), NOW_NS);
@@ -60,6 +71,13 @@ fn known(c: &mut Criterion) {
         group.sample_size(10);
         group.bench_function(name, |b| b.iter(|| ingest(black_box(&mut shard), black_box(&packets))));
     }
+    let packets = mixed(10_000);
+    let aggregator = aggregator(Pushing::Nothing);
+    let mut shard = aggregator.shard(Default::default(), Dialect::default()).expect("an eventfd");
+    ingest(&mut shard, &packets);
+    group.throughput(Throughput::Elements(100_000));
+    group.sample_size(10);
+    group.bench_function("mixed", |b| b.iter(|| ingest(black_box(&mut shard), black_box(&packets))));
     group.finish();
 }
 

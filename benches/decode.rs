@@ -6,57 +6,17 @@
 //!
 //! `cargo bench --bench decode`
 
+mod lines;
+
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lines::{Random, mixed};
 use pillion::statsd::{Dialect, Form, FormLimits, Line, form, messages, value};
 use std::hint::black_box;
 use std::time::Duration;
 
 const PACKET_BYTES: usize = 1_432;
 const MESSAGES: usize = 20_000;
-
-/// SplitMix64, so that every run decodes the same bytes.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn range(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    fn word(&mut self, length: u64) -> String {
-        (0..length)
-            .map(|_| char::from(b"abcdefghijklmnopqrstuvwxyz0123456789_"[self.range(0, 36) as usize]))
-            .collect()
-    }
-
-    fn name(&mut self) -> String {
-        let length = self.range(12, 60) as usize;
-        let mut name = self.word(6);
-        while name.len() < length {
-            let part = self.range(3, 9);
-            name = name + "." + &self.word(part);
-        }
-        name
-    }
-
-    fn tags(&mut self) -> String {
-        let tags: Vec<_> = (0..self.range(2, 8))
-            .map(|_| {
-                let half = self.range(4, 16);
-                self.word(half) + ":" + &self.word(half)
-            })
-            .collect();
-        tags.join(",")
-    }
-}
 
 type Make = fn(&mut Random) -> String;
 
@@ -91,22 +51,6 @@ const CASES: &[(&str, Make)] = &[
     ("refused", |r| format!("{}:{}|q|#{}", r.name(), r.range(1, 9), r.tags())),
 ];
 
-/// The rig's default mix: 60 % counters, 20 gauges, 10 timers, 2 histograms, 6 distributions, 2 sets;
-/// a tenth of those that can be are sampled.
-fn mixed(r: &mut Random) -> String {
-    let (name, tags) = (r.name(), r.tags());
-    let rate = if r.range(0, 9) == 0 { "|@0.5" } else { "" };
-    let (whole, cents) = (r.range(0, 900), r.range(0, 99));
-    match r.range(0, 99) {
-        0..60 => format!("{name}:{}|c{rate}|#{tags}", r.range(1, 9)),
-        60..80 => format!("{name}:{}|g|#{tags}", r.range(0, 100_000)),
-        80..90 => format!("{name}:{whole}.{cents:02}|ms{rate}|#{tags}"),
-        90..92 => format!("{name}:{whole}.{cents:02}|h{rate}|#{tags}"),
-        92..98 => format!("{name}:{whole}.{cents:02}|d{rate}|#{tags}"),
-        _ => format!("{name}:u{}|s|#{tags}", r.range(0, 999)),
-    }
-}
-
 fn packets(make: Make) -> Vec<Vec<u8>> {
     let mut random = Random(1);
     let mut packets = vec![Vec::new()];
@@ -126,10 +70,13 @@ fn packets(make: Make) -> Vec<Vec<u8>> {
     packets
 }
 
-/// Decodes a packet and folds what a shard would look at.
+/// Decodes a packet as an intake thread does and folds what a shard would look at.
 fn decode(packet: &[u8]) -> f64 {
     let mut sum = 0.0;
-    for message in messages(packet, Dialect::default()) {
+    let mut lines = messages(packet, Dialect::default());
+    loop {
+        let plain = lines.plain().map(|(metric, _)| Ok(Line::Metric(metric)));
+        let Some(message) = plain.or_else(|| lines.next()) else { return sum };
         match message {
             Ok(Line::Metric(metric)) => {
                 for number in metric.numbers().flatten() {
@@ -142,7 +89,6 @@ fn decode(packet: &[u8]) -> f64 {
             Err(refused) => sum += refused.message.len() as f64,
         }
     }
-    sum
 }
 
 /// The time of one pass over the packets, divided by the messages in them.
