@@ -99,7 +99,7 @@ pub fn read_into(
     check_name(&form.name, limits)?;
     if !tags.is_empty() {
         let mut rest = tags;
-        // Not `str::split`, which looks for a character and takes five times as long.
+        // Not `str::split`, whose search for a character takes several times the instructions.
         while let Some(comma) = memchr(b',', rest.as_bytes()) {
             form.take(&[&rest[..comma]], limits)?;
             rest = &rest[comma + 1..];
